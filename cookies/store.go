@@ -1,0 +1,49 @@
+package cookies
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Errors of a Store.
+var (
+	ErrNotFound = errors.New("record not found")
+	ErrExists   = errors.New("record exists already")
+	ErrConflict = errors.New("record was changed meanwhile")
+)
+
+// Record is one opaque sealed value that expires.
+type Record struct {
+	Data    []byte
+	Expires time.Time // from then on Load does not find it; the store may drop it; kept to the millisecond
+	Version int64     // set by the store: 1 at Create, one more at each Update
+}
+
+// Store keeps records that expire. Keys are opaque, at most 128 bytes.
+//
+// Every call is safe for concurrent use and ends within ctx. An error that is
+// none of this package's means that the store did not answer.
+type Store interface {
+	// Create stores a new record. ErrExists if there is a live one under key.
+	Create(ctx context.Context, key string, r Record) error
+	// Load returns the record. ErrNotFound, also when it has expired.
+	Load(ctx context.Context, key string) (Record, error)
+	// Update replaces Data and Expires of the record whose Version is r.Version.
+	// ErrNotFound if it was deleted or has expired meanwhile: a sign-out beats a
+	// late touch. ErrConflict if another Update came first: load and try again.
+	Update(ctx context.Context, key string, r Record) error
+	// Delete removes the record. A missing one is no error.
+	Delete(ctx context.Context, key string) error
+	// Close waits for calls under way and releases everything.
+	Close() error
+}
+
+// Counter is a store that also counts. Ours all do.
+type Counter interface {
+	// Count adds one to key, atomically, and returns the new count. The first
+	// count of a key opens a window; when it has passed, counting starts anew.
+	Count(ctx context.Context, key string, window time.Duration) (int, error)
+	// Forget removes the count. A missing one is no error.
+	Forget(ctx context.Context, key string) error
+}
