@@ -40,7 +40,7 @@ func parseColour(s string) (c rgb, ok bool) {
 type shades struct {
 	Fill   string // of a button: stands out from the card by 3:1 (WCAG 2.2, 1.4.11)
 	OnFill string // text on Fill, at least 4.5:1 (1.4.3)
-	Ink    string // links and outlines on the card, at least 4.5:1
+	Ink    string // links and outlines on the card, at least 6:1
 }
 
 type palette struct{ Light, Dark shades }
@@ -56,7 +56,7 @@ func paletteOf(colour string) palette {
 // shadesOn moves c towards pole, the end away from the card, until it can be read.
 func shadesOn(card, pole, c rgb) shades {
 	fill := c.until(pole, func(c rgb) bool { return contrast(c, card) >= 3 })
-	ink := c.until(pole, func(c rgb) bool { return contrast(c, card) >= 4.75 }) // a little more, as the page around the card is a shade off
+	ink := c.until(pole, func(c rgb) bool { return contrast(c, card) >= 6 }) // thin lines and small words need more than the least
 	text := white
 	if contrast(white, fill) < 4.5 {
 		text = black // then at least 4.66:1

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"unicode/utf8"
 )
 
 // Look is how one application presents itself on its pages. The zero value is
@@ -31,6 +32,12 @@ func (l *Look) brand() string {
 		return plain(l.Title)
 	}
 	return plain(l.Name)
+}
+
+// initial is the first letter of the brand.
+func (l *Look) initial() string {
+	r, _ := utf8.DecodeRuneInString(l.brand())
+	return strings.ToUpper(string(r))
 }
 
 // logo trusts only what LoadLogo makes: an image type and base64, whose letters

@@ -80,6 +80,7 @@ type view struct {
 	Script  bool   // the page continues by itself where scripts run
 	Brand   string
 	Logo    template.URL
+	Initial string // stands in for the logo
 	Palette palette
 	Help    string
 	Footer  string
@@ -98,6 +99,7 @@ func (p *Pages) render(nonce string, look *Look, page Page) ([]byte, sheet, erro
 		Script:  s.script,
 		Brand:   look.brand(),
 		Logo:    look.logo(),
+		Initial: look.initial(),
 		Palette: paletteOf(look.Colour),
 		Help:    look.Help,
 		Footer:  look.Footer,
