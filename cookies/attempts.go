@@ -18,8 +18,13 @@ import (
 // ErrNoAttempt says that this browser has no such attempt, or not any more.
 var ErrNoAttempt = errors.New("no such attempt to sign in")
 
+// ErrStale says that this browser does have the attempt, which Find returns with
+// it, but that it began too long ago: it can be begun anew, never resumed.
+var ErrStale = errors.New("attempt to sign in began too long ago")
+
 const (
 	attemptAge    = 10 * time.Minute
+	staleAge      = 24 * time.Hour // how long an attempt can be recognised as one that is too old
 	attemptIDSize = 20   // random bytes, 160 bits
 	maxReturn     = 2048 // longer return addresses lead to the start page
 	maxCookie     = 4096 // name and value, what browsers promise to keep (RFC 6265 6.1)
@@ -33,6 +38,7 @@ type Attempts struct {
 	codec codec
 	clock func() time.Time
 	names [slots]names
+	turns names
 }
 
 // NewAttempts checks cfg. Domain, Persistent and the bounds of the session cache
@@ -43,9 +49,10 @@ func NewAttempts(cfg Config) (*Attempts, error) {
 		return nil, err
 	}
 	a := &Attempts{clock: cfg.Clock}
-	if a.codec, err = newCodec(cfg.Secrets, "attempt", maxCookie, attemptAge); err != nil {
+	if a.codec, err = newCodec(cfg.Secrets, "attempt", maxCookie, staleAge); err != nil {
 		return nil, err
 	}
+	a.turns = newNames(cfg.Name+turnsSuffix, "")
 	for slot := range a.names {
 		a.names[slot] = newNames(fmt.Sprintf("%s%s%d", cfg.Name, attemptInfix, slot), "")
 	}
@@ -98,7 +105,7 @@ func (a *Attempts) Save(w http.ResponseWriter, r *http.Request, secure bool, at 
 	if c.Value, err = a.seal(c.Name, *at); err != nil {
 		return err
 	}
-	c.MaxAge = int(attemptAge / time.Second)
+	c.MaxAge = int(staleAge / time.Second)
 	a.makeRoom(w, r, secure, slot, len(c.Name)+len(c.Value))
 	setCookie(w, c)
 	return nil
@@ -159,12 +166,19 @@ func (a *Attempts) Find(r *http.Request, secure bool, id string) (*authn.Attempt
 	if n != 1 {
 		return nil, ErrNoAttempt
 	}
-	at, ok := a.open(name, value)
-	if !ok || subtle.ConstantTimeCompare([]byte(at.ID), []byte(id)) != 1 {
+	at, fresh := a.open(name, value)
+	if at == nil || subtle.ConstantTimeCompare([]byte(at.ID), []byte(id)) != 1 {
 		return nil, ErrNoAttempt
+	}
+	if !fresh {
+		return at, ErrStale
 	}
 	return at, nil
 }
+
+// TurnsName is the name of the cookie in which the proxy counts how often it sent
+// a browser to a provider without anybody clicking.
+func (a *Attempts) TurnsName(secure bool) string { return a.turns.session(secure) }
 
 // Any reports whether r's browser has an attempt that Find could return.
 func (a *Attempts) Any(r *http.Request, secure bool) bool {

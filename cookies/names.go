@@ -9,6 +9,7 @@ const (
 	hostPrefix    = "__Host-"   // Secure, Path=/, no Domain (RFC 6265bis 4.1.3.2)
 	securePrefix  = "__Secure-" // Secure (RFC 6265bis 4.1.3.1)
 	attemptInfix  = "-attempt-"
+	turnsSuffix   = "-turns" // counts automatic starts, see Attempts.TurnsName
 	slots         = 6
 	legacyVersion = "$Version" // RFC 2965 3.3.4
 )
@@ -43,7 +44,7 @@ func (n *names) own(name string) bool {
 		name = rest
 	}
 	rest, ok := strings.CutPrefix(name, n.base)
-	if !ok || rest == "" {
+	if !ok || rest == "" || rest == turnsSuffix {
 		return ok
 	}
 	slot, ok := strings.CutPrefix(rest, attemptInfix)

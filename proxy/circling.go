@@ -20,7 +20,7 @@ const (
 // circling counts this automatic start and reports whether it is one too many.
 // The cookie is not sealed: who forges it can only stop their own browser.
 func (s *Server) circling(x *exchange, r *http.Request) bool {
-	name := s.Attempts.CircleName(x.secure)
+	name := s.Attempts.TurnsName(x.secure)
 	count, began := 0, time.Now()
 	if c, err := r.Cookie(name); err == nil {
 		n, at, _ := strings.Cut(c.Value, ".")

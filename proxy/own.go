@@ -68,7 +68,7 @@ func (s *Server) session(x *exchange, r *http.Request) error {
 	pages.JSON(x, http.StatusOK, map[string]any{
 		"user": sess.Identity.User, "name": sess.Identity.Name, "email": sess.Identity.Email,
 		"method": sess.Identity.Method, "groups": sess.Identity.Groups,
-		"idle_seconds_left":     int(sess.IdleAt().Sub(now).Seconds()),
+		"seconds_left":          int(sess.Left(now).Seconds()), // if nobody does anything
 		"lifetime_seconds_left": int(sess.Ends().Sub(now).Seconds()),
 	})
 	return nil

@@ -122,7 +122,7 @@ func (s *Server) startURL(m *Method, rd string) string {
 
 // inlineForm begins an attempt with a method whose form stands on the chooser.
 func (s *Server) inlineForm(x *exchange, r *http.Request, m *Method, rd string) (*pages.FormPage, error) {
-	a := s.newAttempt(x, m, rd)
+	a := s.newAttempt(x, r, m, rd)
 	ctx, cancel := context.WithTimeout(r.Context(), signInTime)
 	defer cancel()
 	reply, err := m.begin(ctx, a)
@@ -150,7 +150,7 @@ func (s *Server) start(x *exchange, r *http.Request, set *Set, name string) erro
 
 // begin starts an attempt; auto says that nobody clicked.
 func (s *Server) begin(x *exchange, r *http.Request, m *Method, rd string, auto bool) error {
-	a := s.newAttempt(x, m, rd)
+	a := s.newAttempt(x, r, m, rd)
 	a.Fresh = r.URL.Query().Get("fresh") != ""
 	ctx, cancel := context.WithTimeout(r.Context(), signInTime)
 	defer cancel()
@@ -170,8 +170,8 @@ func (s *Server) notThisWay(m *Method, err error) error {
 	return fmt.Errorf("beginning with method %q: %w", m.Name, err)
 }
 
-func (s *Server) newAttempt(x *exchange, m *Method, rd string) *authn.Attempt {
-	a := &authn.Attempt{ID: s.Attempts.NewID(), Method: m.Name, Host: x.host, Return: rd, Began: time.Now()}
+func (s *Server) newAttempt(x *exchange, r *http.Request, m *Method, rd string) *authn.Attempt {
+	a := &authn.Attempt{ID: s.Attempts.NewID(r, x.secure), Method: m.Name, Host: x.host, Return: rd, Began: time.Now()}
 	s.place(x, a)
 	return a
 }
