@@ -139,3 +139,7 @@ type Healther interface{ Health() error }
 
 // KeyPublisher has public keys that a provider fetches, as a JWK set (RFC 7517).
 type KeyPublisher interface{ JWKS() []byte }
+
+// Asker is a method whose first answer is always the same Form, so that it can
+// stand beside the buttons of the other methods.
+type Asker interface{ Asks() Form }

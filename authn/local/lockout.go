@@ -1,0 +1,115 @@
+package local
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"foregate/authn"
+)
+
+// pause is how long a network that guesses rests before its next burst.
+const pause = time.Minute
+
+// lockout counts tries, as the package's documentation says.
+type lockout struct {
+	tries  authn.Tries
+	method string
+	limits Lockout
+	now    func() time.Time
+
+	mu      sync.Mutex
+	resting map[netip.Prefix]time.Time // networks that guess, and until when they rest
+}
+
+func newLockout(env authn.Env, limits Lockout, now func() time.Time) *lockout {
+	return &lockout{
+		tries:   env.Tries,
+		method:  env.Name,
+		limits:  limits,
+		now:     now,
+		resting: make(map[netip.Prefix]time.Time),
+	}
+}
+
+// count counts a try at an account, before it is judged, and reports whether it
+// may be judged at all.
+func (l *lockout) count(ctx context.Context, name string, from netip.Prefix) (unlocked bool, err error) {
+	n, err := l.tries.Count(ctx, l.key("pair", from.String(), name), l.limits.Window)
+	if err != nil {
+		return false, uncounted(err)
+	}
+	// What is refused here must not reach the account's own counter, or one
+	// network could lock the account for all others.
+	if n > l.limits.Failures {
+		return false, nil
+	}
+	n, err = l.tries.Count(ctx, l.key("account", name), l.limits.AccountWindow)
+	if err != nil {
+		return false, uncounted(err)
+	}
+	return n <= l.limits.AccountFailures, nil
+}
+
+func uncounted(err error) error {
+	return authn.Unavailable("We cannot check passwords right now. Try again in a minute.",
+		fmt.Errorf("local: count try: %w", err))
+}
+
+// succeeded sets both counters of the account back: consecutive failures count.
+func (l *lockout) succeeded(ctx context.Context, name string, from netip.Prefix) error {
+	return errors.Join(
+		l.tries.Forget(ctx, l.key("pair", from.String(), name)),
+		l.tries.Forget(ctx, l.key("account", name)),
+	)
+}
+
+// failed counts a wrong password of a network. Beyond the limit the network
+// rests, on this replica; another one learns it by its own next failure.
+func (l *lockout) failed(ctx context.Context, from netip.Prefix) error {
+	n, err := l.tries.Count(ctx, l.key("network", from.String()), l.limits.Window)
+	if err != nil {
+		return fmt.Errorf("local: count failure: %w", err)
+	}
+	if n <= l.limits.NetworkFailures {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.now()
+	maps.DeleteFunc(l.resting, func(_ netip.Prefix, until time.Time) bool { return !now.Before(until) })
+	l.resting[from] = now.Add(pause)
+	return nil
+}
+
+// rested refuses everybody of a network that rests. Whose account it is makes no
+// difference, so it may be said aloud.
+func (l *lockout) rested(from netip.Prefix) error {
+	l.mu.Lock()
+	left := l.resting[from].Sub(l.now())
+	l.mu.Unlock()
+	if left <= 0 {
+		return nil
+	}
+	return &authn.Error{
+		Public:     "Too many wrong passwords have come from your network. Wait a few minutes, then try again.",
+		Err:        fmt.Errorf("local: network %s rests after too many wrong passwords", from),
+		Status:     http.StatusTooManyRequests,
+		RetryAfter: left,
+	}
+}
+
+// key is opaque, so that the store tells no names, and short whatever was typed.
+// The name comes last: it alone may hold the separator.
+func (l *lockout) key(parts ...string) string {
+	sum := sha256.Sum256([]byte(l.method + "\x00" + strings.Join(parts, "\x00")))
+	return "local:" + base64.RawURLEncoding.EncodeToString(sum[:])
+}

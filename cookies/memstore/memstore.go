@@ -1,0 +1,197 @@
+// Package memstore is a cookies.Store in memory: for tests, and to be read as
+// the plainest answer to what a store does. Everything is gone when it closes.
+package memstore
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"foregate/cookies"
+)
+
+var (
+	errClosed = errors.New("memstore: closed")
+	errFull   = errors.New("memstore: full")
+)
+
+const (
+	most  = 1_000_000 // records and counts, each
+	sweep = time.Minute
+)
+
+// Store keeps records and counts in two maps.
+type Store struct {
+	mu      sync.Mutex
+	most    int
+	records map[string]cookies.Record
+	counts  map[string]count
+	swept   time.Time
+	closed  bool
+}
+
+type count struct {
+	n     int
+	until time.Time
+}
+
+// New returns an empty store that holds up to a million records.
+func New() *Store { return newBounded(most) }
+
+func newBounded(most int) *Store {
+	return &Store{
+		most:    most,
+		records: make(map[string]cookies.Record),
+		counts:  make(map[string]count),
+		swept:   time.Now(),
+	}
+}
+
+// Create stores a new record.
+func (s *Store) Create(ctx context.Context, key string, r cookies.Record) error {
+	now, unlock, err := s.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if _, ok := s.live(key, now); ok {
+		return cookies.ErrExists
+	}
+	if len(s.records) >= s.most {
+		return errFull
+	}
+	s.put(key, r, 1)
+	return nil
+}
+
+// Load returns a copy of the record.
+func (s *Store) Load(ctx context.Context, key string) (cookies.Record, error) {
+	now, unlock, err := s.lock(ctx)
+	if err != nil {
+		return cookies.Record{}, err
+	}
+	defer unlock()
+	r, ok := s.live(key, now)
+	if !ok {
+		return cookies.Record{}, cookies.ErrNotFound
+	}
+	r.Data = bytes.Clone(r.Data)
+	return r, nil
+}
+
+// Update replaces the record if it is still the one with r.Version.
+func (s *Store) Update(ctx context.Context, key string, r cookies.Record) error {
+	now, unlock, err := s.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	old, ok := s.live(key, now)
+	if !ok {
+		return cookies.ErrNotFound
+	}
+	if old.Version != r.Version {
+		return cookies.ErrConflict
+	}
+	s.put(key, r, r.Version+1)
+	return nil
+}
+
+// Delete removes the record.
+func (s *Store) Delete(ctx context.Context, key string) error {
+	_, unlock, err := s.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	delete(s.records, key)
+	return nil
+}
+
+// Count adds one to key.
+func (s *Store) Count(ctx context.Context, key string, window time.Duration) (int, error) {
+	now, unlock, err := s.lock(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer unlock()
+	c, ok := s.counts[key]
+	if !ok && len(s.counts) >= s.most {
+		return 0, errFull
+	}
+	if !ok || !now.Before(c.until) {
+		c = count{until: now.Add(window)}
+	}
+	c.n++
+	s.counts[key] = c
+	return c.n, nil
+}
+
+// Forget removes the count of key.
+func (s *Store) Forget(ctx context.Context, key string) error {
+	_, unlock, err := s.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	delete(s.counts, key)
+	return nil
+}
+
+// Close drops everything.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed, s.records, s.counts = true, nil, nil
+	return nil
+}
+
+// lock takes the store for one call and, now and then, for sweeping.
+func (s *Store) lock(ctx context.Context) (now time.Time, unlock func(), err error) {
+	if err := ctx.Err(); err != nil {
+		return time.Time{}, nil, err
+	}
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return time.Time{}, nil, errClosed
+	}
+	now = time.Now()
+	if now.Sub(s.swept) >= sweep {
+		s.sweep(now)
+	}
+	return now, s.mu.Unlock, nil
+}
+
+func (s *Store) sweep(now time.Time) {
+	s.swept = now
+	for key, r := range s.records {
+		if !now.Before(r.Expires) {
+			delete(s.records, key)
+		}
+	}
+	for key, c := range s.counts {
+		if !now.Before(c.until) {
+			delete(s.counts, key)
+		}
+	}
+}
+
+func (s *Store) live(key string, now time.Time) (cookies.Record, bool) {
+	r, ok := s.records[key]
+	if ok && !now.Before(r.Expires) {
+		delete(s.records, key)
+		ok = false
+	}
+	return r, ok
+}
+
+func (s *Store) put(key string, r cookies.Record, version int64) {
+	s.records[key] = cookies.Record{
+		Data:    bytes.Clone(r.Data),
+		Expires: r.Expires.Truncate(time.Millisecond),
+		Version: version,
+	}
+}

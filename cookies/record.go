@@ -1,0 +1,87 @@
+package cookies
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"foregate/authn"
+)
+
+const contentVersion = 1
+
+// content is the plain text of a session's record. Times are milliseconds,
+// since 1970 or as a length.
+type content struct {
+	Version  int            `json:"v"`
+	Audience string         `json:"a"`
+	Began    int64          `json:"b"`
+	Seen     int64          `json:"s"` // the last activity
+	Idle     int64          `json:"i"`
+	Lifetime int64          `json:"l"`
+	Identity authn.Identity `json:"u"`
+}
+
+// afterlife is how long a record outlives its session, so that people whose
+// session is over can be told so.
+const afterlife = time.Hour
+
+// expires is when the store may drop the record. It looks at the lifetime only:
+// a person who was idle too long is still recognised, to be told so.
+func (c *content) expires() time.Time {
+	return time.UnixMilli(c.Began + c.Lifetime).Add(afterlife)
+}
+
+// seal encrypts c with the key that only the browser's cookie has, and binds it
+// to its place: moved to another key in the store it does not open.
+func (t *ticket) seal(c *content) ([]byte, error) {
+	plain, err := json.Marshal(c)
+	if err != nil {
+		return nil, fmt.Errorf("cookies: encode session: %w", err)
+	}
+	aead, err := t.aead()
+	if err != nil {
+		return nil, err
+	}
+	return aead.Seal(nil, nil, plain, t.place()), nil
+}
+
+// open is the inverse of seal. size is the length of the plain text.
+func (t *ticket) open(data []byte) (c *content, size int, err error) {
+	aead, err := t.aead()
+	if err != nil {
+		return nil, 0, err
+	}
+	plain, err := aead.Open(nil, nil, data, t.place())
+	if err != nil {
+		return nil, 0, fmt.Errorf("cookies: decrypt session: %w", err)
+	}
+	c = new(content)
+	if err := json.Unmarshal(plain, c); err != nil {
+		return nil, 0, fmt.Errorf("cookies: decode session: %w", err)
+	}
+	if c.Version != contentVersion {
+		return nil, 0, fmt.Errorf("cookies: session of unknown version %d", c.Version)
+	}
+	return c, len(plain), nil
+}
+
+func (t *ticket) place() []byte {
+	return fmt.Appendf(nil, "session %d %s", contentVersion, t.record)
+}
+
+func (t *ticket) aead() (cipher.AEAD, error) {
+	key, err := hkdf.Key(sha256.New, t.key[:], nil, "foregate session record 1", 32)
+	if err != nil {
+		return nil, fmt.Errorf("cookies: derive record key: %w", err)
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, fmt.Errorf("cookies: record cipher: %w", err)
+	}
+	return cipher.NewGCMWithRandomNonce(block)
+}

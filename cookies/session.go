@@ -1,0 +1,132 @@
+package cookies
+
+import (
+	"sync/atomic"
+	"time"
+
+	"foregate/authn"
+)
+
+// Session is one signed-in browser. Its fields are read only: requests share it.
+type Session struct {
+	Identity authn.Identity
+	Audience string    // where it is valid
+	Began    time.Time // when the person signed in, by the wall clock
+	Limits   Limits
+
+	ticket *ticket
+	pulse  *pulse
+	epoch  time.Time
+	loaded int64 // when it was read from the store
+	over   int64 // when its lifetime ends
+	size   int   // of its plain text
+	memo   atomic.Pointer[memo]
+}
+
+// pulse is the activity of a session. It outlives the Session when that is read
+// anew. Points in time are nanoseconds since the epoch of Sessions, by the
+// monotonic clock: the wall clock may be set while people work.
+type pulse struct {
+	seen    atomic.Int64 // last activity
+	written atomic.Int64 // the activity that the store knows of
+	queued  atomic.Bool  // waits to be written
+	version atomic.Int64 // of the record
+}
+
+type memo struct{ key, value any }
+
+// Handle is a short name of the session for logs. It is no secret.
+func (s *Session) Handle() string { return s.ticket.record[:12] }
+
+// Key is the key of the session's record, for Revoke and for lists of a
+// person's sessions. It opens nothing.
+func (s *Session) Key() string { return s.ticket.record }
+
+// Ends is when the lifetime is over, by the wall clock.
+func (s *Session) Ends() time.Time { return s.Began.Add(s.Limits.Lifetime) }
+
+// IdleAt reports whether the session has ended at now because nobody was active.
+func (s *Session) IdleAt(now time.Time) bool { return s.idle(s.at(now)) }
+
+// Left is how long the session lasts from now if nobody is active: until it is
+// idle or over, whichever comes first. It is never negative.
+func (s *Session) Left(now time.Time) time.Duration {
+	at := s.at(now)
+	end := min(s.pulse.seen.Load()+int64(s.Limits.Idle), s.over)
+	return time.Duration(max(0, end-at))
+}
+
+// Memo returns what make made for key, as long as this session stays in memory.
+// There is one slot: another key takes it over. make may run more than once,
+// and what it returns is shared by requests. key must be comparable; a pointer
+// costs no allocation.
+func (s *Session) Memo(key any, make func() any) any {
+	if m := s.memo.Load(); m != nil && m.key == key {
+		return m.value
+	}
+	m := &memo{key: key, value: make()}
+	s.memo.Store(m)
+	return m.value
+}
+
+func (s *Session) at(now time.Time) int64 { return int64(now.Sub(s.epoch)) }
+
+func (s *Session) idle(at int64) bool { return at-s.pulse.seen.Load() >= int64(s.Limits.Idle) }
+
+func (s *Session) ended(at int64) bool { return at >= s.over }
+
+// interval is how often activity is written at most.
+func (s *Session) interval() int64 { return int64(max(s.Limits.Idle/20, time.Second)) }
+
+// due reports whether the store should learn of activity at this time. A clock
+// that ran backwards must not silence a session.
+func (s *Session) due(at int64) bool {
+	since := at - s.pulse.written.Load()
+	return since >= s.interval() || since < 0
+}
+
+// content is what the record says when the last activity was at seen.
+func (s *Session) content(seen time.Time) *content {
+	return &content{
+		Version:  contentVersion,
+		Audience: s.Audience,
+		Began:    s.Began.UnixMilli(),
+		Seen:     seen.UnixMilli(),
+		Idle:     s.Limits.Idle.Milliseconds(),
+		Lifetime: s.Limits.Lifetime.Milliseconds(),
+		Identity: s.Identity,
+	}
+}
+
+// newSession makes the session that a record tells of. A time in the future
+// counts as now: the clock was set back, or another replica's is ahead. So
+// nobody is signed out by that, and nobody gains more than what the clock lost.
+func (s *Sessions) newSession(t *ticket, c *content, size int, version int64) *Session {
+	now := s.cfg.Clock()
+	at := int64(now.Sub(s.epoch))
+	sess := &Session{
+		Identity: c.Identity,
+		Audience: c.Audience,
+		Began:    time.UnixMilli(c.Began),
+		Limits: Limits{
+			Idle:     time.Duration(c.Idle) * time.Millisecond,
+			Lifetime: time.Duration(c.Lifetime) * time.Millisecond,
+		},
+		ticket: t,
+		pulse:  new(pulse),
+		epoch:  s.epoch,
+		loaded: at,
+		size:   size,
+	}
+	sess.over = at + int64(sess.Limits.Lifetime-past(now, c.Began))
+	seen := at - int64(past(now, c.Seen))
+	sess.pulse.seen.Store(seen)
+	sess.pulse.written.Store(seen)
+	sess.pulse.version.Store(version)
+	return sess
+}
+
+// past is how long ago a time in milliseconds was, by the wall clock.
+func past(now time.Time, milli int64) time.Duration {
+	return time.Duration(max(0, now.UnixMilli()-milli)) * time.Millisecond
+}

@@ -1,0 +1,345 @@
+// Package cookies keeps a signed-in browser signed in.
+//
+// The browser has a small sealed cookie, the ticket: a session ID and a key. The
+// Store has a record under a hash of that ID, sealed with that key. Load finds
+// the cookie of a request, opens the ticket, takes the session from memory or
+// from the store, and judges its audience and its limits. Touch notes a human's
+// activity, which a goroutine writes to the store in batches. Start and End
+// write the store first and the cookie then.
+//
+// Attempts keeps what has not become a session yet in cookies alone. Spent and
+// Tries count in the store what must not happen twice, or too often.
+package cookies
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+
+	"foregate/authn"
+)
+
+// ErrNoSession says that a request is anonymous: it has no cookie of ours, or
+// one that is forged, unknown, ended, or for another audience.
+var ErrNoSession = errors.New("no session")
+
+// These are ErrNoSession too, and say why.
+var (
+	ErrIdle      = fmt.Errorf("%w: nobody was active for too long", ErrNoSession)
+	ErrOver      = fmt.Errorf("%w: its lifetime is over", ErrNoSession)
+	ErrAmbiguous = fmt.Errorf("%w: the browser sent several", ErrNoSession) // signing in anew may not help
+)
+
+const (
+	storeTimeout    = 3 * time.Second
+	sessionOverhead = 768 // bytes of a cached session beside its plain text
+	presentedMost   = 8   // session cookies of one request that signing out looks at
+)
+
+// Sessions are the signed-in browsers of a Store. All methods are safe for
+// concurrent use.
+type Sessions struct {
+	store   Store
+	cfg     Config
+	names   names
+	codec   codec
+	epoch   time.Time
+	tickets *otter.Cache[[sha256.Size]byte, *ticket]
+	cache   *otter.Cache[string, *Session] // by the record's key
+
+	flusher flusher
+	closing sync.Once
+	closed  error
+}
+
+// New checks cfg and starts writing activity. Close ends that; the store stays
+// open and is the caller's.
+func New(store Store, cfg Config) (*Sessions, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	// The ticket's own age says nothing: the limits are in the record.
+	tickets, err := newCodec(cfg.Secrets, "session", maxTicketCookie, 0)
+	if err != nil {
+		return nil, err
+	}
+	s := &Sessions{
+		store:   store,
+		cfg:     cfg,
+		names:   newNames(cfg.Name, cfg.Domain),
+		codec:   tickets,
+		epoch:   cfg.Clock(),
+		flusher: newFlusher(),
+	}
+	s.tickets, err = otter.New(&otter.Options[[sha256.Size]byte, *ticket]{
+		MaximumSize: int(max(1, cfg.CacheBytes/1024)),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cookies: ticket cache: %w", err)
+	}
+	s.cache, err = otter.New(&otter.Options[string, *Session]{
+		MaximumWeight: uint64(cfg.CacheBytes),
+		Weigher:       func(_ string, sess *Session) uint32 { return uint32(sessionOverhead + sess.size) },
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cookies: session cache: %w", err)
+	}
+	go s.flush()
+	return s, nil
+}
+
+// Load returns the session that r presents for audience. secure tells whether
+// the browser speaks https: then only the cookie with the prefixed name counts.
+//
+// An error that is ErrNoSession means anonymous; ErrIdle, ErrOver and
+// ErrAmbiguous are that too and say why. With any other error the store did not
+// answer: nothing is known about the session, and the cookie must stay.
+func (s *Sessions) Load(ctx context.Context, r *http.Request, secure bool, audience string) (*Session, error) {
+	value, n := find(r.Header["Cookie"], s.names.session(secure))
+	if n == 0 {
+		return nil, ErrNoSession
+	}
+	if n > 1 {
+		// One of them may have been planted by a neighbour in the domain, and
+		// their order says nothing about which.
+		return nil, ErrAmbiguous
+	}
+	t, ok := s.ticket(secure, value)
+	if !ok {
+		return nil, ErrNoSession
+	}
+	return s.judge(ctx, t, audience)
+}
+
+// judge finds a ticket's session and applies its limits. What is in memory is
+// enough to let a person in; nobody is declared idle before the store was asked,
+// since another replica may have seen the person.
+func (s *Sessions) judge(ctx context.Context, t *ticket, audience string) (*Session, error) {
+	at := s.now()
+	sess, ok := s.cache.GetIfPresent(t.record)
+	if !ok || sess.idle(at) || s.stale(sess, at) {
+		var err error
+		if sess, err = s.read(ctx, t, sess); err != nil {
+			return nil, err
+		}
+	}
+	if sess.Audience != audience {
+		return nil, ErrNoSession
+	}
+	if sess.ended(at) {
+		return nil, ErrOver
+	}
+	if sess.idle(at) {
+		return nil, ErrIdle
+	}
+	return sess, nil
+}
+
+func (s *Sessions) now() int64 { return int64(s.cfg.Clock().Sub(s.epoch)) }
+
+func (s *Sessions) stale(sess *Session, at int64) bool {
+	return s.cfg.Recheck > 0 && at-sess.loaded >= int64(s.cfg.Recheck)
+}
+
+// read takes a session from the store into memory, in place of old, which may be
+// nil. Requests for one session share one read. The cache discards a read during
+// which the session was ended, and reads again.
+func (s *Sessions) read(ctx context.Context, t *ticket, old *Session) (*Session, error) {
+	if old != nil {
+		s.cache.ComputeIfPresent(t.record, func(present *Session) (*Session, otter.ComputeOp) {
+			if present == old {
+				return nil, otter.InvalidateOp
+			}
+			return present, otter.CancelOp
+		})
+	}
+	return s.cache.Get(ctx, t.record, otter.LoaderFunc[string, *Session](
+		func(ctx context.Context, key string) (*Session, error) { return s.fetch(ctx, t, old) }))
+}
+
+func (s *Sessions) fetch(ctx context.Context, t *ticket, old *Session) (*Session, error) {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	rec, err := s.store.Load(ctx, t.record)
+	if errors.Is(err, ErrNotFound) {
+		return nil, ErrNoSession
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cookies: load session: %w", err)
+	}
+	c, size, err := t.open(rec.Data)
+	if err != nil {
+		// Garbage in the store costs one person a sign-in, and nobody else anything.
+		s.cfg.Log.WarnContext(ctx, "session record unreadable", "session", t.record[:12], "err", err)
+		return nil, ErrNoSession
+	}
+	sess := s.newSession(t, c, size, rec.Version)
+	if old != nil {
+		sess.pulse = old.pulse.merged(sess.pulse)
+	}
+	return sess, nil
+}
+
+// Start signs a browser in: always with a new session, never with one that the
+// browser brought along. What r presents is deleted at the store first. The new
+// record is stored before the cookie is written; after an error w is untouched.
+func (s *Sessions) Start(ctx context.Context, w http.ResponseWriter, r *http.Request, secure bool,
+	audience string, limits Limits, id authn.Identity,
+) (*Session, error) {
+	if id.Anonymous() {
+		return nil, errors.New("cookies: start a session for nobody")
+	}
+	if limits.Idle < time.Millisecond || limits.Lifetime < time.Millisecond {
+		return nil, errors.New("cookies: start a session without limits")
+	}
+	if _, err := s.dismiss(ctx, r, secure); err != nil && !errors.Is(err, ErrNoSession) {
+		return nil, err
+	}
+	t, value, err := s.issue(secure)
+	if err != nil {
+		return nil, err
+	}
+	sess, err := s.create(ctx, t, audience, limits, id)
+	if err != nil {
+		return nil, err
+	}
+	c := s.cookie(secure)
+	c.Value = value
+	if s.cfg.Persistent {
+		c.MaxAge = int(limits.Lifetime / time.Second)
+	}
+	setCookie(w, c)
+	return sess, nil
+}
+
+// create stores a session. What it returns was opened from the sealed record,
+// so that it is now what it will be when it is read back.
+func (s *Sessions) create(ctx context.Context, t *ticket, audience string, limits Limits, id authn.Identity,
+) (*Session, error) {
+	now := s.cfg.Clock()
+	first := &Session{Identity: id, Audience: audience, Began: now, Limits: limits}
+	draft := first.content(now)
+	data, err := t.seal(draft)
+	if err != nil {
+		return nil, err
+	}
+	c, size, err := t.open(data)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	if err := s.store.Create(ctx, t.record, Record{Data: data, Expires: c.expires()}); err != nil {
+		return nil, fmt.Errorf("cookies: store session: %w", err)
+	}
+	sess := s.newSession(t, c, size, 1)
+	s.cache.Set(t.record, sess)
+	return sess, nil
+}
+
+// End signs a browser out: at the store, in memory, then in the browser. It
+// returns the session that ended, also one that was idle too long, whatever its
+// audience. ErrNoSession if there was none; the cookie is taken away all the
+// same. After any other error nothing has ended and w is untouched.
+func (s *Sessions) End(ctx context.Context, w http.ResponseWriter, r *http.Request, secure bool) (*Session, error) {
+	sess, err := s.dismiss(ctx, r, secure)
+	if err != nil && !errors.Is(err, ErrNoSession) {
+		return nil, err
+	}
+	setCookie(w, expired(s.cookie(secure)))
+	return sess, err
+}
+
+// dismiss deletes all sessions that r presents and returns the first of them.
+// It does so to the end even if the browser hangs up meanwhile.
+func (s *Sessions) dismiss(ctx context.Context, r *http.Request, secure bool) (*Session, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	var first *Session
+	for _, t := range s.presented(r, secure) {
+		sess, ok := s.cache.GetIfPresent(t.record)
+		if !ok {
+			var err error
+			sess, err = s.fetch(ctx, t, nil)
+			if err != nil && !errors.Is(err, ErrNoSession) {
+				return nil, err
+			}
+		}
+		if err := s.Revoke(ctx, t.record); err != nil {
+			return nil, err
+		}
+		if first == nil {
+			first = sess
+		}
+	}
+	if first == nil {
+		return nil, ErrNoSession
+	}
+	return first, nil
+}
+
+// presented returns the tickets of all session cookies of r.
+func (s *Sessions) presented(r *http.Request, secure bool) []*ticket {
+	var all []*ticket
+	name, seen := s.names.session(secure), 0
+	for _, line := range r.Header["Cookie"] {
+		for pair := range strings.SplitSeq(line, ";") {
+			if pairName(pair) != name {
+				continue
+			}
+			if seen++; seen > presentedMost {
+				return all
+			}
+			_, value, _ := strings.Cut(pair, "=")
+			if t, ok := s.ticket(secure, trimSpace(value)); ok {
+				all = append(all, t)
+			}
+		}
+	}
+	return all
+}
+
+// Revoke ends the session whose Key this is. A session that is not there is no
+// error. After an error it may still be alive.
+func (s *Sessions) Revoke(ctx context.Context, key string) error {
+	if err := s.store.Delete(ctx, key); err != nil {
+		return fmt.Errorf("cookies: delete session: %w", err)
+	}
+	s.Forget(key)
+	return nil
+}
+
+// Forget drops a session from memory: another replica has changed its record.
+// The next request reads it from the store, and so does one that is just
+// reading it.
+func (s *Sessions) Forget(key string) { s.cache.Invalidate(key) }
+
+// ForgetAll drops all sessions from memory: changes may have gone unnoticed.
+func (s *Sessions) ForgetAll() { s.cache.InvalidateAll() }
+
+// Own reports whether a cookie of this name is Foregate's: the session or an
+// attempt, with or without the __Host- or __Secure- prefix.
+func (s *Sessions) Own(name string) bool { return s.names.own(name) }
+
+// StripOwn takes Foregate's cookies off the Cookie fields of h, which it changes
+// in place. All other cookies stay byte for byte.
+func (s *Sessions) StripOwn(h http.Header) { s.names.strip(h) }
+
+func (s *Sessions) cookie(secure bool) *http.Cookie {
+	return &http.Cookie{
+		Name:     s.names.session(secure),
+		Domain:   s.cfg.Domain,
+		Path:     "/",
+		HttpOnly: true,
+		Secure:   secure,
+		SameSite: http.SameSiteLaxMode,
+	}
+}

@@ -1,0 +1,255 @@
+package cookies
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Batcher is a Store that writes many updates in one transaction.
+type Batcher interface {
+	// UpdateAll does what Update does for each of them and leaves what Update
+	// would have returned in its Err. It returns an error when none was written.
+	UpdateAll(ctx context.Context, updates []Update) error
+}
+
+// Update is one of many updates.
+type Update struct {
+	Key    string
+	Record Record
+	Err    error // set by the store
+}
+
+const (
+	gather     = 200 * time.Millisecond // activity that comes in meanwhile shares a transaction
+	retry      = 2 * time.Second        // after the store did not answer
+	batchMost  = 500                    // so that a sign-in need not wait long for the store
+	flushLimit = 10 * time.Second       // for one batch
+)
+
+// flusher holds the sessions whose activity waits to be written.
+type flusher struct {
+	mu      sync.Mutex
+	pending []*Session
+	wake    chan struct{} // capacity 1: something is pending
+	stop    chan struct{}
+	done    chan struct{}
+}
+
+func newFlusher() flusher {
+	return flusher{wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
+}
+
+// add puts a session in line, once.
+func (f *flusher) add(sess *Session) {
+	if sess.pulse.queued.Swap(true) {
+		return
+	}
+	f.mu.Lock()
+	f.pending = append(f.pending, sess)
+	f.mu.Unlock()
+	select {
+	case f.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (f *flusher) take() []*Session {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	all := f.pending
+	f.pending = nil
+	return all
+}
+
+// Touch notes that a human is active now. It counts at once; the store learns of
+// it a moment later, and of one session not more often than every second or
+// every twentieth of its idle time, whichever is longer. An ended session stays
+// ended. While the store does not answer, activity is kept and tried again.
+func (s *Sessions) Touch(sess *Session) {
+	at := s.now()
+	sess.pulse.seen.Store(at)
+	if sess.due(at) && !sess.pulse.queued.Load() {
+		s.flusher.add(sess)
+	}
+}
+
+// flush writes activity until Close.
+func (s *Sessions) flush() {
+	defer close(s.flusher.done)
+	for pause := gather; ; {
+		select {
+		case <-s.flusher.wake:
+		case <-s.flusher.stop:
+			return
+		}
+		select {
+		case <-time.After(pause):
+		case <-s.flusher.stop:
+			return
+		}
+		err := s.write(s.flusher.take())
+		switch {
+		case err != nil && pause == gather:
+			s.cfg.Log.Warn("activity not stored, kept in memory", "err", err)
+			pause = retry
+		case err == nil && pause == retry:
+			s.cfg.Log.Info("activity is stored again")
+			pause = gather
+		}
+	}
+}
+
+// Close writes the activity that the store does not know of and ends. Sessions
+// must not be used afterwards.
+func (s *Sessions) Close() error {
+	s.closing.Do(func() {
+		close(s.flusher.stop)
+		<-s.flusher.done
+		left := s.flusher.take()
+		for sess := range s.cache.Values() {
+			if p := sess.pulse; p.seen.Load() > p.written.Load() && !p.queued.Swap(true) {
+				left = append(left, sess)
+			}
+		}
+		s.closed = s.write(left)
+		s.tickets.StopAllGoroutines()
+		s.cache.StopAllGoroutines()
+	})
+	return s.closed
+}
+
+// write stores the activity of sessions. Those that the store did not answer for
+// are put in line again.
+func (s *Sessions) write(sessions []*Session) error {
+	var errs []error
+	for len(sessions) > 0 {
+		n := min(len(sessions), batchMost)
+		if err := s.writeBatch(sessions[:n]); err != nil {
+			errs = append(errs, err)
+		}
+		sessions = sessions[n:]
+	}
+	if len(errs) > 0 {
+		return fmt.Errorf("cookies: store activity: %w", errs[0])
+	}
+	return nil
+}
+
+func (s *Sessions) writeBatch(batch []*Session) error {
+	ctx, cancel := context.WithTimeout(context.Background(), flushLimit)
+	defer cancel()
+	updates := make([]Update, len(batch))
+	seen := make([]int64, len(batch))
+	for i, sess := range batch {
+		sess.pulse.queued.Store(false) // from here on a Touch gets in line anew
+		seen[i] = sess.pulse.seen.Load()
+		data, err := sess.ticket.seal(sess.content(s.wall(seen[i])))
+		if err != nil {
+			return err
+		}
+		updates[i] = Update{
+			Key:    sess.Key(),
+			Record: Record{Data: data, Expires: sess.Ends().Add(afterlife), Version: sess.pulse.version.Load()},
+		}
+	}
+	s.updateAll(ctx, updates)
+	var failed error
+	for i, sess := range batch {
+		if err := s.settle(ctx, sess, seen[i], updates[i].Err); err != nil {
+			failed = err
+			s.flusher.add(sess)
+		}
+	}
+	return failed
+}
+
+func (s *Sessions) updateAll(ctx context.Context, updates []Update) {
+	if b, ok := s.store.(Batcher); ok {
+		if err := b.UpdateAll(ctx, updates); err != nil {
+			for i := range updates {
+				updates[i].Err = err
+			}
+		}
+		return
+	}
+	for i := range updates {
+		updates[i].Err = s.store.Update(ctx, updates[i].Key, updates[i].Record)
+	}
+}
+
+// settle notes how an update of one session went. It returns an error when it
+// must be tried again.
+func (s *Sessions) settle(ctx context.Context, sess *Session, seen int64, err error) error {
+	switch {
+	case errors.Is(err, ErrNotFound):
+		s.Forget(sess.Key()) // ended meanwhile
+		return nil
+	case errors.Is(err, ErrConflict):
+		return s.rebase(ctx, sess, seen)
+	case err != nil:
+		return err
+	}
+	sess.pulse.version.Add(1)
+	sess.pulse.written.Store(seen)
+	return nil
+}
+
+// rebase adds activity to a record that somebody else has changed. What they
+// wrote stays; the session in memory is out of date and goes.
+func (s *Sessions) rebase(ctx context.Context, sess *Session, seen int64) error {
+	defer s.Forget(sess.Key())
+	rec, err := s.store.Load(ctx, sess.Key())
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	c, _, err := sess.ticket.open(rec.Data)
+	if err != nil {
+		s.cfg.Log.Warn("session record unreadable", "session", sess.Handle(), "err", err)
+		return nil
+	}
+	sess.pulse.version.Store(rec.Version)
+	wall := s.wall(seen).UnixMilli()
+	if c.Seen >= wall {
+		sess.pulse.written.Store(seen)
+		return nil
+	}
+	c.Seen = wall
+	if rec.Data, err = sess.ticket.seal(c); err != nil {
+		return err
+	}
+	err = s.store.Update(ctx, sess.Key(), rec)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	sess.pulse.version.Add(1)
+	sess.pulse.written.Store(seen)
+	return nil
+}
+
+// wall is the time of day at a point of the monotonic clock, by what the clock
+// on the wall shows now: it may have been set since.
+func (s *Sessions) wall(at int64) time.Time {
+	now := s.cfg.Clock()
+	return now.Round(0).Add(-(now.Sub(s.epoch) - time.Duration(at)))
+}
+
+// merged returns p with what a newer reading of the record says.
+func (p *pulse) merged(newer *pulse) *pulse {
+	p.version.Store(newer.version.Load())
+	p.written.Store(newer.written.Load())
+	for {
+		seen := p.seen.Load()
+		if seen >= newer.seen.Load() || p.seen.CompareAndSwap(seen, newer.seen.Load()) {
+			return p
+		}
+	}
+}

@@ -1,0 +1,166 @@
+package command
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+
+	"foregate/authn"
+	"foregate/cookies"
+	"foregate/internal/config"
+	"foregate/proxy"
+	"foregate/proxy/pages"
+	"foregate/upstream"
+)
+
+// builder turns a checked file into the apps and methods of a proxy.Server.
+type builder struct {
+	file     *config.File
+	sessions *cookies.Sessions
+	once     authn.Once
+	tries    authn.Tries
+	signer   *upstream.Signer
+	log      *slog.Logger
+	onError  func(http.ResponseWriter, *http.Request, error)
+}
+
+func (b *builder) set() (*proxy.Set, error) {
+	var apps []*proxy.App
+	strip, err := b.identityHeaders()
+	if err != nil {
+		return nil, err
+	}
+	for i := range b.file.Apps {
+		app, err := b.app(&b.file.Apps[i], strip)
+		if err != nil {
+			return nil, fmt.Errorf("app %q: %w", b.file.Apps[i].Name, err)
+		}
+		apps = append(apps, app)
+	}
+	var methods []*proxy.Method
+	for _, m := range b.file.Methods {
+		title := m.Title
+		if title == "" {
+			title = m.Name
+		}
+		methods = append(methods, &proxy.Method{
+			Name: m.Name, Title: title, Config: m.Config,
+			Env: authn.Env{Name: m.Name, Title: title, Once: b.once, Tries: b.tries, Log: b.log.With("method", m.Name)},
+		})
+	}
+	return proxy.NewSet(apps, methods), nil
+}
+
+// identityHeaders are the names of all apps' identity headers: none of them is
+// accepted from a client, whichever app it asks for.
+func (b *builder) identityHeaders() ([]string, error) {
+	var names []string
+	for i := range b.file.Apps {
+		h := headersOf(&b.file.Apps[i])
+		if err := h.Validate(); err != nil {
+			return nil, fmt.Errorf("app %q: headers: %w", b.file.Apps[i].Name, err)
+		}
+		names = append(names, h.Names()...)
+	}
+	return names, nil
+}
+
+func headersOf(app *config.App) upstream.Headers {
+	h := upstream.Headers{Preset: app.Headers.Preset, Map: make(map[string]upstream.Source)}
+	for name, from := range app.Headers.Map {
+		h.Map[name] = upstream.Source{Claim: from.Claim, Value: from.Value.Reveal()}
+	}
+	return h
+}
+
+func (b *builder) app(c *config.App, strip []string) (*proxy.App, error) {
+	ca, err := pool(c.Upstream.CA)
+	if err != nil {
+		return nil, err
+	}
+	up, err := upstream.New(upstream.Config{
+		Name: c.Name, URL: c.Upstream.URL, Headers: headersOf(c), Assertion: c.Headers.Assertion, Strip: strip,
+		RawQuery: c.RawQuery, HostHeader: c.Upstream.Host, CA: ca,
+		Timeouts: upstream.Timeouts{
+			Connect: c.Upstream.ConnectTimeout, ResponseHeader: c.Upstream.ResponseTimeout, Idle: c.Upstream.IdleTimeout,
+		},
+		OwnCookie: b.sessions.Own, StripCookies: b.sessions.StripOwn, OnError: b.onError,
+	}, b.signer)
+	if err != nil {
+		return nil, err
+	}
+	look, err := lookOf(c)
+	if err != nil {
+		return nil, err
+	}
+	return &proxy.App{
+		Name: c.Name, Hosts: c.Hosts, Methods: c.Methods, Policy: proxy.NewPolicy(c.Methods, rulesOf(c)), Upstream: up,
+		Limits: cookies.Limits{Idle: b.file.Session.Idle, Lifetime: b.file.Session.Lifetime},
+		Look:   look, ReturnHosts: c.ReturnHosts, RawPath: c.RawPath, Audience: b.audience(c),
+	}, nil
+}
+
+// audience says for which apps a session is good: for its own alone, or for all
+// that share the cookie's domain.
+func (b *builder) audience(c *config.App) string {
+	if d := b.file.Session.Cookie.Domain; d != "" {
+		return "domain:" + d
+	}
+	return "app:" + c.Name
+}
+
+func rulesOf(c *config.App) []proxy.Rule {
+	whom := map[string]proxy.Whom{"nobody": proxy.Nobody, "signed_in": proxy.SignedIn, "anyone": proxy.Anyone}
+	var rules []proxy.Rule
+	for _, r := range c.Rules {
+		rules = append(rules, proxy.Rule{
+			Path: r.Path, HTTPMethods: r.HTTPMethods, Allow: whom[r.Allow],
+			Groups: r.Groups, Users: r.Users, Methods: r.Methods, Networks: r.Networks,
+		})
+	}
+	return rules
+}
+
+func lookOf(c *config.App) (pages.Look, error) {
+	look := pages.Look{Name: c.Name, Title: c.Page.Title, Colour: c.Page.Colour, Help: c.Page.Help, Footer: c.Page.Footer}
+	if c.Page.Logo != "" {
+		logo, err := pages.LoadLogo(string(c.Page.Logo))
+		if err != nil {
+			return pages.Look{}, fmt.Errorf("page.logo: %w", err)
+		}
+		look.Logo = logo
+	}
+	return look, nil
+}
+
+func pool(file authn.Path) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil // the system's
+	}
+	pem, err := os.ReadFile(string(file))
+	if err != nil {
+		return nil, err
+	}
+	p := x509.NewCertPool()
+	if !p.AppendCertsFromPEM(pem) {
+		return nil, errors.New(string(file) + " holds no certificate")
+	}
+	return p, nil
+}
+
+// certificates of the https listener; nil without one.
+func certificates(c config.TLS) (*tls.Config, error) {
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
+	for _, pair := range c.Certificates {
+		cert, err := tls.LoadX509KeyPair(string(pair.Cert), string(pair.Key))
+		if err != nil {
+			return nil, fmt.Errorf("tls: %w", err)
+		}
+		cfg.Certificates = append(cfg.Certificates, cert)
+	}
+	return cfg, nil
+}

@@ -1,0 +1,184 @@
+package command
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"text/template"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"foregate/authn/local"
+	"foregate/internal/config"
+	"foregate/internal/demo"
+)
+
+func (sh *shell) demoCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Show everything on this machine: a sample application behind the gate",
+		Args:  noArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return sh.demo(cmd.Context(), asJSON) },
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "write one JSON line when ready, for scripts")
+	return cmd
+}
+
+type demoUser struct {
+	Name     string   `json:"name"`
+	Password string   `json:"password"`
+	Full     string   `json:"-"`
+	Hash     string   `json:"-"`
+	Groups   []string `json:"-"`
+}
+
+// demo serves the sample application behind a real Foregate, everything on
+// loopback and in a temporary folder that goes away at the end.
+func (sh *shell) demo(ctx context.Context, asJSON bool) error {
+	folder, err := os.MkdirTemp("", "foregate-demo-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(folder)
+	app, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	legacy := &http.Server{Handler: demo.App(), ReadHeaderTimeout: 10 * time.Second}
+	defer legacy.Close()
+	go func() { _ = legacy.Serve(app) }()
+
+	users, err := demoUsers()
+	if err != nil {
+		return err
+	}
+	front, adminAddr := freePort("127.0.0.1:8080"), freePort("127.0.0.1:9180")
+	file, err := demoConfig(sh.Tables, folder, front, adminAddr, app.Addr().String(), users)
+	if err != nil {
+		return err
+	}
+	fg, err := start(file, sh.Tables, sh.err)
+	if err != nil {
+		return err
+	}
+	defer fg.stop()
+	if err := sh.announce(asJSON, "http://"+front, "http://"+adminAddr, users); err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-fg.failed:
+		return err
+	}
+}
+
+func demoUsers() ([]demoUser, error) {
+	users := []demoUser{
+		{Name: "nora", Full: "Nora (nurse)", Groups: []string{"staff"}},
+		{Name: "adam", Full: "Adam (administrator)", Groups: []string{"staff", "administrators"}},
+	}
+	for i := range users {
+		users[i].Password = demoPassword()
+		hash, err := local.Hash(users[i].Password)
+		if err != nil {
+			return nil, err
+		}
+		users[i].Hash = hash
+	}
+	return users, nil
+}
+
+// demoPassword is easy to type and new each time.
+func demoPassword() string {
+	colours := []string{"amber", "blue", "coral", "green", "ivory", "olive", "plum", "red", "silver", "teal"}
+	things := []string{"apple", "boat", "candle", "drum", "feather", "kettle", "lamp", "pebble", "spoon", "window"}
+	return fmt.Sprintf("%s-%s-%03d", colours[pick(len(colours))], things[pick(len(things))], pick(1000))
+}
+
+func pick(n int) int {
+	i, _ := rand.Int(rand.Reader, big.NewInt(int64(n))) // never fails (crypto/rand)
+	return int(i.Int64())
+}
+
+// freePort is the wanted address, or another port where that one is taken.
+func freePort(wanted string) string {
+	for _, address := range []string{wanted, "127.0.0.1:0"} {
+		if l, err := net.Listen("tcp", address); err == nil {
+			defer l.Close()
+			return l.Addr().String()
+		}
+	}
+	return wanted
+}
+
+var demoFile = template.Must(template.New("demo").Parse(`
+listen: {http: "{{.Front}}", admin: "{{.Admin}}"}
+storage: {path: "."}
+session: {idle: 20m, lifetime: 12h}
+log: {format: text, level: warn, access: false}
+methods:
+  - name: local
+    title: User name and password
+    local:
+      users:
+{{- range .Users}}
+        - {user: {{.Name}}, name: "{{.Full}}", groups: [{{range $i, $g := .Groups}}{{if $i}}, {{end}}{{$g}}{{end}}], password_hash: "{{.Hash}}"}
+{{- end}}
+apps:
+  - name: careplan
+    hosts: ["{{.Front}}"]
+    upstream: {url: "http://{{.App}}"}
+    methods: [local]
+    rules:
+      - {path: /health, allow: anyone}
+      - {path: /admin/**, groups: [administrators]}
+    headers: {preset: forwarded, assertion: true}
+    page:
+      title: Careplan
+      help: This is a demonstration. The terminal that you started it in shows two people who may sign in.
+`))
+
+func demoConfig(tables Tables, folder, front, adminAddr, app string, users []demoUser) (*config.File, error) {
+	var text bytes.Buffer
+	err := demoFile.Execute(&text, map[string]any{"Front": front, "Admin": adminAddr, "App": app, "Users": users})
+	if err != nil {
+		return nil, err
+	}
+	file, err := config.Parse("the demonstration's configuration", text.Bytes(), folder, tables.Methods)
+	if err != nil {
+		return nil, errors.Join(errors.New("this is a bug in Foregate"), err)
+	}
+	return file, nil
+}
+
+func (sh *shell) announce(asJSON bool, url, adminURL string, users []demoUser) error {
+	if asJSON {
+		return json.NewEncoder(sh.out).Encode(map[string]any{"url": url, "admin": adminURL, "users": users})
+	}
+	fmt.Fprintf(sh.out, `
+Foregate is guarding a sample application. Open
+
+    %s
+
+in a browser and sign in as one of
+
+`, url)
+	for _, u := range users {
+		fmt.Fprintf(sh.out, "    %-6s %-22s %s\n", u.Name, u.Password, u.Full)
+	}
+	_, err := fmt.Fprintf(sh.out, `
+Only the administrator may open %s/admin/. Figures are at %s/metrics.
+Everything is in a temporary folder and on this machine alone. End with Ctrl-C.
+`, url, adminURL)
+	return err
+}

@@ -1,0 +1,103 @@
+package command
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"foregate/internal/config"
+	"foregate/proxy"
+)
+
+// drainTime is how long requests under way may still take at the end.
+const drainTime = 30 * time.Second
+
+// listen binds every address before any is served, so that a taken port is one
+// clear error at the start.
+func (fg *running) listen(file *config.File) error {
+	limits := proxy.ServerLimits{
+		HeaderTimeout: file.Limits.HeaderTimeout, IdleTimeout: file.Limits.IdleTimeout, MaxHeaderBytes: file.Limits.MaxHeaderBytes,
+	}
+	if file.Listen.HTTPS != "" {
+		cfg, err := certificates(file.TLS)
+		if err != nil {
+			return err
+		}
+		l, err := bind("listen.https", file.Listen.HTTPS)
+		if err != nil {
+			return err
+		}
+		fg.run(fg.server.HTTPServer(limits), tls.NewListener(l, cfg), "https")
+	}
+	if file.Listen.HTTP != "" {
+		l, err := bind("listen.http", file.Listen.HTTP)
+		if err != nil {
+			return err
+		}
+		srv := fg.server.HTTPServer(limits)
+		if file.Listen.HTTPS != "" {
+			srv.Handler = fg.server.ToHTTPS(file.Listen.HTTPS)
+		}
+		fg.run(srv, l, "http")
+	}
+	if file.Listen.Admin != "" && file.Listen.Admin != "off" {
+		l, err := bind("listen.admin", file.Listen.Admin)
+		if err != nil {
+			return err
+		}
+		srv := fg.server.HTTPServer(limits)
+		srv.Handler = fg.admin
+		fg.run(srv, l, "admin")
+	}
+	return nil
+}
+
+func bind(key, address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", key, err)
+	}
+	return l, nil
+}
+
+func (fg *running) run(srv *http.Server, l net.Listener, what string) {
+	fg.servers = append(fg.servers, srv)
+	fg.log.Info("listening", "for", what, "address", l.Addr().String())
+	go func() {
+		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			fg.failed <- fmt.Errorf("%s listener: %w", what, err)
+		}
+	}()
+}
+
+// stop ends in order: say that we are leaving, let requests finish, write what
+// sessions still have to write, close the store.
+func (fg *running) stop() {
+	if fg.admin != nil {
+		fg.admin.Drain()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	for _, srv := range fg.servers {
+		if err := srv.Shutdown(ctx); err != nil {
+			_ = srv.Close()
+		}
+	}
+	if fg.set != nil {
+		closeSet(fg.set)
+	}
+	if fg.sessions != nil {
+		_ = fg.sessions.Close()
+	}
+	if fg.store != nil {
+		_ = fg.store.Close()
+	}
+	if fg.access != nil {
+		_ = fg.access.Close()
+	}
+	fg.log.Info("stopped")
+}

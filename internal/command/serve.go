@@ -1,0 +1,218 @@
+package command
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"foregate/cookies"
+	"foregate/internal/config"
+	"foregate/proxy"
+	"foregate/proxy/admin"
+	"foregate/proxy/pages"
+	"foregate/upstream"
+)
+
+func (sh *shell) serveCommand() *cobra.Command {
+	var path string
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run",
+		Args:  noArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return sh.serve(cmd.Context(), path) },
+	}
+	configFlag(cmd, &path)
+	return cmd
+}
+
+// serve runs until ctx ends, and reloads the file on SIGHUP.
+func (sh *shell) serve(ctx context.Context, path string) error {
+	file, err := sh.load(path)
+	if err != nil {
+		return err
+	}
+	fg, err := start(file, sh.Tables, sh.err)
+	if err != nil {
+		return err
+	}
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	for {
+		select {
+		case <-hup:
+			fg.reload(sh, path)
+		case err := <-fg.failed:
+			fg.stop()
+			return err
+		case <-ctx.Done():
+			fg.stop()
+			return nil
+		}
+	}
+}
+
+// running is a Foregate that serves.
+type running struct {
+	server   *proxy.Server
+	admin    *admin.Listener
+	log      *slog.Logger
+	builder  builder
+	sessions *cookies.Sessions
+	store    io.Closer
+	access   io.Closer
+	metrics  *admin.Metrics
+	servers  []*http.Server
+	adminSrv *http.Server
+	failed   chan error
+	set      *proxy.Set
+	app      net.Addr // of the public listener
+}
+
+// start opens everything that the file names and begins to listen. It does not
+// wait for any provider.
+func start(file *config.File, tables Tables, errs io.Writer) (*running, error) {
+	tuneMemory()
+	fg := &running{log: newLog(file.Log, errs), failed: make(chan error, 4)}
+	for _, w := range file.Warnings {
+		fg.log.Warn("configuration", "warning", w.Error())
+	}
+	fg.metrics = admin.NewMetrics(version)
+	opened, err := tables.Store(string(file.Storage.Path))
+	if err != nil {
+		return nil, fmt.Errorf("storage: %w", err)
+	}
+	store := admin.Watched(opened, fg.metrics)
+	fg.store = store
+	if err := fg.open(file, store, errs); err != nil {
+		fg.stop()
+		return nil, err
+	}
+	if err := fg.listen(file); err != nil {
+		fg.stop()
+		return nil, err
+	}
+	return fg, nil
+}
+
+// tuneMemory trades some memory for fewer collections, unless GOGC says otherwise.
+func tuneMemory() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(200)
+	}
+}
+
+func (fg *running) open(file *config.File, store admin.CountedStore, errs io.Writer) error {
+	secrets, err := sessionSecrets(file.Session.Secrets, string(file.Storage.Path))
+	if err != nil {
+		return err
+	}
+	cookie := cookies.Config{
+		Secrets: secrets, Name: file.Session.Cookie.Name, Domain: file.Session.Cookie.Domain,
+		Persistent: file.Session.Cookie.Persistent, Log: fg.log,
+	}
+	if fg.sessions, err = cookies.New(store, cookie); err != nil {
+		return err
+	}
+	attempts, err := cookies.NewAttempts(cookie)
+	if err != nil {
+		return err
+	}
+	signer, err := signerOf(secrets)
+	if err != nil {
+		return err
+	}
+	page, err := pages.New()
+	if err != nil {
+		return err
+	}
+	var access *slog.Logger
+	if file.Log.Access {
+		l := newLines(errs)
+		fg.access = l
+		access = newLog(config.Log{Format: file.Log.Format, Level: "info"}, l)
+	}
+	spent := cookies.Spent{Store: store}
+	fg.server = proxy.New(proxy.Config{
+		Prefix: file.Prefix, Trusted: file.TrustedProxies, MaxForm: int64(file.Limits.MaxFormBytes),
+		MaxTarget: file.Limits.MaxURLBytes, Patience: file.Limits.BodyTimeout, Keys: signer.JWKS,
+		Sessions: fg.sessions, Attempts: attempts, Once: spent, Pages: page, Metrics: fg.metrics, Log: fg.log, Access: access,
+	})
+	fg.builder = builder{
+		sessions: fg.sessions, once: spent, tries: cookies.Tries{Counter: store}, signer: signer, log: fg.log,
+		onError: fg.server.UpstreamFailed,
+	}
+	fg.metrics.Gauge("foregate_sessions", "Sessions in this process's memory.", func() float64 { return float64(fg.sessions.Cached()) })
+	fg.admin = admin.NewListener(fg.metrics, func(ctx context.Context) error {
+		_, err := store.Load(ctx, "ready")
+		if errors.Is(err, cookies.ErrNotFound) {
+			return nil
+		}
+		return err
+	})
+	return fg.swap(file)
+}
+
+// signerOf derives the keys of the signed assertion from the session secrets, so
+// that replicas which share those publish the same keys.
+func signerOf(secrets [][]byte) (*upstream.Signer, error) {
+	var keys []*ecdsa.PrivateKey
+	for _, s := range secrets {
+		k, err := upstream.DeriveKey(s)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, k)
+	}
+	return upstream.NewSigner(keys...)
+}
+
+// swap puts the apps and methods of file in force.
+func (fg *running) swap(file *config.File) error {
+	fg.builder.file = file
+	set, err := fg.builder.set()
+	if err != nil {
+		return err
+	}
+	old := fg.server.Swap(set)
+	fg.set = set
+	// Requests under way may still use the old set; nothing of it outlives their time limits.
+	time.AfterFunc(time.Minute, func() { closeSet(old) })
+	return nil
+}
+
+func closeSet(set *proxy.Set) {
+	for _, m := range set.Methods() {
+		_ = m.Close()
+	}
+	for _, a := range set.Apps() {
+		a.Upstream.Close()
+	}
+}
+
+// reload reads the file again. A broken one changes nothing. What belongs to the
+// process (listeners, storage, session secrets) needs a restart.
+func (fg *running) reload(sh *shell, path string) {
+	file, err := sh.load(path)
+	if err == nil {
+		err = fg.swap(file)
+	}
+	fg.metrics.Reloaded(err == nil)
+	if err != nil {
+		fg.log.Error("configuration not reloaded; the one before stays in force", "reason", err.Error())
+		return
+	}
+	fg.log.Info("configuration reloaded", "methods", len(file.Methods), "apps", len(file.Apps))
+}

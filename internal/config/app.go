@@ -1,0 +1,71 @@
+package config
+
+import (
+	"net/netip"
+	"net/url"
+	"time"
+
+	"foregate/authn"
+)
+
+// App is one application: its hosts, who may use it, and what it is told.
+type App struct {
+	Name        string   `yaml:"name" required:"true" doc:"Its name in logs and signed assertions: lower-case letters, digits and dashes."`
+	Hosts       []string `yaml:"hosts" required:"true" doc:"Hosts that people reach it by, without scheme; a port only if it is part of the address."`
+	Upstream    Upstream `yaml:"upstream" doc:"Where the application itself listens."`
+	Methods     []string `yaml:"methods" required:"true" doc:"Names of the ways to sign in, in the order of the buttons."`
+	Rules       []Rule   `yaml:"rules" doc:"Who may do what; the first rule that matches decides, and without a match people must be signed in."`
+	Headers     Headers  `yaml:"headers" doc:"How the application is told who is asking."`
+	RawQuery    bool     `yaml:"raw_query" default:"false" doc:"Pass on queries with ; or broken % escapes unchanged, for old applications."`
+	RawPath     bool     `yaml:"raw_path" default:"false" doc:"Pass on the path byte for byte as the client wrote it; rules still see its one plain form."`
+	ReturnHosts []string `yaml:"return_hosts" doc:"Further hosts that a sign-in may lead back to."`
+	Page        Page     `yaml:"page" doc:"Look of the sign-in pages."`
+}
+
+// Upstream is where the application itself listens.
+type Upstream struct {
+	URL             *url.URL      `yaml:"url" required:"true" doc:"Address of the application, http or https, without user name and query."`
+	CA              authn.Path    `yaml:"ca" doc:"PEM file with the authorities that may sign its certificate; the system's unless given."`
+	Host            string        `yaml:"host" doc:"Host header to send; the client's own unless given."`
+	ConnectTimeout  time.Duration `yaml:"connect_timeout" default:"5s" min:"100ms" max:"5m" doc:"Time to connect."`
+	ResponseTimeout time.Duration `yaml:"response_timeout" default:"30s" min:"100ms" max:"24h" doc:"Time until the header of the answer."`
+	IdleTimeout     time.Duration `yaml:"idle_timeout" default:"4s" min:"100ms" max:"1h" doc:"Time that an unused connection is kept; shorter than the application keeps it."`
+}
+
+// Rule lets people in or keeps them out. It matches by Path and HTTPMethods;
+// what else it names must be fulfilled by who asks.
+//
+// A path is canonical and begins with a slash. "/x" is that path alone,
+// a segment "*" stands for any one segment, and a last segment "**" for
+// everything below: "/x/**" is /x/ and all under it. No path is every path.
+type Rule struct {
+	Path        string         `yaml:"path" doc:"Path that the rule is about: /x alone, /x/** with everything below, * for one segment; every path if absent."`
+	HTTPMethods []string       `yaml:"http_methods" doc:"HTTP methods that the rule is about; every one if absent."`
+	Allow       string         `yaml:"allow" default:"signed_in" enum:"anyone|signed_in|nobody" doc:"Who may pass."`
+	Groups      []string       `yaml:"groups" doc:"Only people in one of these groups."`
+	Users       []string       `yaml:"users" doc:"Only people with one of these user names."`
+	Methods     []string       `yaml:"methods" doc:"Only people who signed in by one of these methods."`
+	Networks    []netip.Prefix `yaml:"networks" doc:"Only from these networks and addresses."`
+}
+
+// Headers say how the application is told who is asking.
+type Headers struct {
+	Preset    string            `yaml:"preset" default:"forwarded" enum:"forwarded|remote|auth-request|none" doc:"Names of the identity headers: X-Forwarded-User, Remote-User, X-Auth-Request-User, or none."`
+	Assertion bool              `yaml:"assertion" default:"false" doc:"Also send X-Foregate-Assertion, a signed JWT."`
+	Map       map[string]Header `yaml:"map" doc:"Further headers by name, or other content for those of the preset."`
+}
+
+// Header is what one header holds: a claim of the person or a fixed value.
+type Header struct {
+	Claim string       `yaml:"claim" doc:"user, email, name, groups, preferred_username, subject, issuer, method, acr, or any claim that the method gives."`
+	Value authn.Secret `yaml:"value" doc:"A fixed value, kept out of logs: it is often a shared key."`
+}
+
+// Page is the look of the sign-in pages; without it they are plain.
+type Page struct {
+	Title  string     `yaml:"title" doc:"Name of the application for people; the app's name unless given."`
+	Logo   authn.Path `yaml:"logo" doc:"Image file, png, svg, jpeg or webp, at most 100 KiB."`
+	Colour string     `yaml:"colour" doc:"Colour of buttons and links, written #rrggbb."`
+	Help   string     `yaml:"help" doc:"Words below the form: whom to ask."`
+	Footer string     `yaml:"footer" doc:"Words at the bottom of the page."`
+}

@@ -1,0 +1,169 @@
+package config
+
+import (
+	"cmp"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"golang.org/x/net/publicsuffix"
+)
+
+func (c *checker) apps() {
+	names := make(map[string]int)
+	taken := make(map[string]string) // host → path of the key that has it
+	for i := range c.file.Apps {
+		a := &c.file.Apps[i]
+		at := item("apps", i)
+		c.name(a.Name, at, "apps", names, i)
+		c.hosts(join(at, "hosts"), a.Hosts, taken)
+		c.hosts(join(at, "return_hosts"), a.ReturnHosts, make(map[string]string))
+		c.methodNames(join(at, "methods"), a.Methods, c.configured())
+		c.upstream(join(at, "upstream"), &a.Upstream)
+		c.rules(join(at, "rules"), a)
+		c.headers(join(at, "headers"), &a.Headers)
+		c.page(join(at, "page"), a)
+	}
+}
+
+// hosts puts every host into its canonical form.
+func (c *checker) hosts(path string, hosts []string, taken map[string]string) {
+	for i, h := range hosts {
+		at := item(path, i)
+		if host, ok := c.host(at, h); ok {
+			hosts[i] = host
+			if other := taken[host]; other != "" {
+				c.fault(at, FaultAt{
+					Problem: fmt.Sprintf("the host is taken by %s in line %d", other, c.locate(other).line),
+					Found:   quoted(h), Remedy: "keep it in one place",
+				})
+				continue
+			}
+			taken[host] = at
+		}
+	}
+}
+
+func (c *checker) host(path, h string) (string, bool) {
+	if c.faulty(path) {
+		return "", false
+	}
+	host, err := canonicalHost(h)
+	if err == nil {
+		return host, true
+	}
+	fault := FaultAt{
+		Problem: err.Error(), Found: quoted(h),
+		Allowed: "a name such as careplan.hospital.example, with :port only if people type it",
+		Remedy:  "write the name alone, in lower case",
+	}
+	var bad *badHost
+	if errors.As(err, &bad) && bad.meant != "" {
+		fault.Remedy = "write " + bad.meant
+	}
+	if strings.Contains(h, "@") {
+		fault.Found = "" // what stands before the @ may be a password
+	}
+	c.fault(path, fault)
+	return "", false
+}
+
+func (c *checker) configured() []string {
+	var names []string
+	for _, m := range c.file.Methods {
+		if m.Name != "" {
+			names = append(names, m.Name)
+		}
+	}
+	return names
+}
+
+// methodNames checks names of methods against those that may stand there.
+func (c *checker) methodNames(path string, names, known []string) {
+	for i, name := range names {
+		at := item(path, i)
+		switch {
+		case slices.Contains(names[:i], name):
+			c.fault(at, FaultAt{Problem: "is listed twice", Found: quoted(name), Remedy: "remove one of the two"})
+		case !slices.Contains(known, name):
+			c.fault(at, FaultAt{
+				Problem: "there is no such method", Found: quoted(name),
+				Allowed: cmp.Or(strings.Join(known, ", "), "none yet"), Nearest: nearest(name, known),
+				Remedy: "write the name of one of the methods",
+			})
+		}
+	}
+}
+
+func (c *checker) upstream(path string, u *Upstream) {
+	if u.URL != nil && (u.URL.RawQuery != "" || u.URL.ForceQuery || u.URL.Fragment != "") {
+		c.fault(join(path, "url"), FaultAt{
+			Problem: "has a query or a fragment, which would be sent with no request",
+			Remedy:  "leave out what follows the path",
+		})
+	}
+	if u.URL != nil && u.URL.Scheme != "https" && u.CA != "" {
+		c.fault(join(path, "ca"), FaultAt{Problem: "is of no use for an application on plain http", Remedy: "write https:// in url, or remove ca"})
+	}
+	if pem, ok := c.content(join(path, "ca"), u.CA, 4<<20); ok && !x509.NewCertPool().AppendCertsFromPEM(pem) {
+		c.fault(join(path, "ca"), FaultAt{
+			Problem: "holds no certificate", Found: quoted(string(u.CA)),
+			Allowed: "a PEM file with BEGIN CERTIFICATE", Remedy: "export the authority's certificate as PEM",
+		})
+	}
+	if u.Host == "" {
+		return
+	}
+	if host, ok := c.host(join(path, "host"), u.Host); ok {
+		u.Host = host
+	}
+}
+
+// cookieDomain checks that browsers would send the cookie to every host.
+func (c *checker) cookieDomain() {
+	const at = "session.cookie.domain"
+	domain := c.file.Session.Cookie.Domain
+	if domain == "" || c.faulty(at) {
+		return
+	}
+	if bare := strings.TrimPrefix(domain, "."); bare != domain {
+		c.fault(at, FaultAt{Problem: "begins with a dot", Found: quoted(domain), Remedy: "write " + shown(bare)})
+		return
+	}
+	host, ok := c.host(at, domain)
+	if !ok {
+		return
+	}
+	name, port, _ := splitPort(host)
+	if _, err := netip.ParseAddr(name); err == nil || port != "" || strings.HasPrefix(name, "[") {
+		c.fault(at, FaultAt{Problem: "is not a domain", Found: quoted(domain), Allowed: "a name such as hospital.example", Remedy: "write the name alone, or leave it empty"})
+		return
+	}
+	if suffix, _ := publicsuffix.PublicSuffix(name); suffix == name {
+		c.fault(at, FaultAt{Problem: "is a public suffix, for which browsers refuse cookies", Found: quoted(domain), Remedy: "write a domain of your own"})
+		return
+	}
+	c.file.Session.Cookie.Domain = name
+	for _, a := range c.file.Apps {
+		for _, h := range a.Hosts {
+			if bare := withoutPort(h); bare != name && !strings.HasSuffix(bare, "."+name) {
+				c.fault(at, FaultAt{
+					Problem: fmt.Sprintf("does not cover the host %s of the app %s", shown(h), shown(a.Name)), Found: quoted(domain),
+					Allowed: "a domain that all hosts lie in, or nothing", Remedy: "remove it, or correct the domain or the host",
+				})
+				return
+			}
+		}
+	}
+}
+
+func withoutPort(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		return name
+	}
+	return host
+}

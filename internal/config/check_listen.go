@@ -1,0 +1,129 @@
+package config
+
+import (
+	"crypto/tls"
+	"net"
+	"net/netip"
+	"strconv"
+
+	"foregate/authn"
+)
+
+// listen checks the addresses and gives http its default, which only holds when
+// neither http nor https is given.
+func (c *checker) listen() {
+	l := &c.file.Listen
+	if l.HTTP == "" && l.HTTPS == "" && !c.faulty("listen.http") && !c.faulty("listen.https") {
+		l.HTTP = ":8080"
+	}
+	if l.Admin == "off" {
+		l.Admin = ""
+	}
+	c.address("listen.http", l.HTTP)
+	c.address("listen.https", l.HTTPS)
+	if l.Admin != "" && c.address("listen.admin", l.Admin) && !loopback(l.Admin) {
+		c.fault("listen.admin", FaultAt{
+			Problem: "could be reached from other machines, and it asks nobody who they are", Found: quoted(l.Admin),
+			Allowed: "a loopback address, or off", Remedy: "write 127.0.0.1:9180",
+		})
+	}
+	c.apart("listen.https", l.HTTPS, l.HTTP)
+	c.apart("listen.admin", l.Admin, l.HTTP)
+	c.apart("listen.admin", l.Admin, l.HTTPS)
+	c.certificates()
+}
+
+func (c *checker) address(path, addr string) bool {
+	if addr == "" {
+		return false
+	}
+	host, port, err := net.SplitHostPort(addr)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if _, parseErr := netip.ParseAddr(host); err == nil && parseErr != nil && host != "" && host != "localhost" {
+		err = parseErr
+	}
+	if err == nil {
+		return true
+	}
+	fault := FaultAt{
+		Problem: "is not an address to listen on", Found: quoted(addr),
+		Allowed: "host:port or :port, the host an IP address or localhost",
+		Remedy:  "write a port such as :8080",
+	}
+	if _, err := strconv.ParseUint(addr, 10, 16); err == nil {
+		fault.Remedy = `write ":` + addr + `"`
+	}
+	if addr == "off" {
+		fault.Remedy = "remove the key instead"
+	}
+	c.fault(path, fault)
+	return false
+}
+
+// apart reports two listeners on one address.
+func (c *checker) apart(path, addr, other string) {
+	_, port, _ := net.SplitHostPort(addr)
+	if addr != "" && addr == other && port != "0" {
+		c.fault(path, FaultAt{Problem: "another listener has this address", Found: quoted(addr), Remedy: "give each a port of its own"})
+	}
+}
+
+func loopback(addr string) bool {
+	host, _, _ := net.SplitHostPort(addr)
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+func (c *checker) certificates() {
+	pairs := c.file.TLS.Certificates
+	https := c.file.Listen.HTTPS != ""
+	if https && len(pairs) == 0 && !c.faulty("tls.certificates") {
+		c.fault("listen.https", FaultAt{
+			Problem: "there is no certificate for https",
+			Remedy:  "add tls.certificates with cert and key, or use listen.http behind a TLS terminator",
+		})
+	}
+	if !https && len(pairs) > 0 && !c.faulty("listen.https") {
+		c.fault("tls.certificates", FaultAt{
+			Problem: "nothing would use the certificates: listen.https is not set",
+			Remedy:  `add https: ":8443" to listen, or remove the certificates`,
+		})
+	}
+	for i, p := range pairs {
+		c.pair(item("tls.certificates", i), p)
+	}
+}
+
+// pair opens a certificate with its key. A fault of the pair as a whole stands
+// at cert, since the key's content must not be shown anyway.
+func (c *checker) pair(path string, p Certificate) {
+	cert, ok := c.content(join(path, "cert"), p.Cert, 1<<20)
+	key, keyOK := c.content(join(path, "key"), p.Key, 1<<20)
+	if !ok || !keyOK {
+		return
+	}
+	if _, err := tls.X509KeyPair(cert, key); err != nil {
+		c.fault(join(path, "cert"), FaultAt{
+			Problem: "is not a certificate with this key: " + authn.CutControl(err.Error(), 160),
+			Remedy:  "name a PEM file with the certificate and one with the key that belongs to it",
+		})
+	}
+}
+
+// content reads a file that the configuration names, or reports why it cannot.
+func (c *checker) content(path string, name authn.Path, limit int64) ([]byte, bool) {
+	if name == "" || c.faulty(path) {
+		return nil, false
+	}
+	data, _, err := readSmall(string(name), limit)
+	if err != nil {
+		c.fault(path, FaultAt{
+			Problem: "the file cannot be read: " + cause(err), Found: quoted(string(name)),
+			Remedy: "look at its name and at who may read it; a relative name starts at the folder of this file",
+		})
+		return nil, false
+	}
+	return data, true
+}

@@ -1,0 +1,43 @@
+package config
+
+import (
+	"bytes"
+	"net/http"
+	"regexp"
+)
+
+const maxLogo = 100 << 10 // bytes: it is part of every sign-in page
+
+func (c *checker) page(path string, a *App) {
+	if a.Page.Title == "" {
+		a.Page.Title = a.Name
+	}
+	if a.Page.Colour != "" && !colour.MatchString(a.Page.Colour) {
+		fault := FaultAt{
+			Problem: "is not a colour", Found: quoted(a.Page.Colour),
+			Allowed: "# and six digits, 0 to 9 and a to f", Remedy: `write it as "#0b6e99", in quotes, since # begins a comment`,
+		}
+		c.fault(join(path, "colour"), fault)
+	}
+	c.logo(join(path, "logo"), a)
+}
+
+var colour = regexp.MustCompile(`^#[0-9a-fA-F]{6}$`)
+
+func (c *checker) logo(path string, a *App) {
+	data, ok := c.content(path, a.Page.Logo, maxLogo)
+	if ok && !image(data) {
+		c.fault(path, FaultAt{
+			Problem: "is not an image that browsers show", Found: quoted(string(a.Page.Logo)),
+			Allowed: "png, svg, jpeg, webp", Remedy: "save it as png or svg",
+		})
+	}
+}
+
+func image(data []byte) bool {
+	switch http.DetectContentType(data) {
+	case "image/png", "image/jpeg", "image/webp":
+		return true
+	}
+	return bytes.Contains(data[:min(len(data), 1024)], []byte("<svg"))
+}

@@ -1,0 +1,61 @@
+package config
+
+import (
+	"reflect"
+	"strings"
+)
+
+// field is a key of a struct, as its tags say.
+type field struct {
+	index      int
+	key        string
+	deflt, doc string
+	required   bool
+	enum       []string
+	min, max   string
+}
+
+// fieldsOf are the keys of a struct type, in the order of its fields. A field
+// without a yaml tag is no key.
+func fieldsOf(t reflect.Type) []field {
+	var fields []field
+	for i := range t.NumField() {
+		tag := t.Field(i).Tag
+		key, _, _ := strings.Cut(tag.Get("yaml"), ",")
+		if key == "" || key == "-" {
+			continue
+		}
+		f := field{
+			index: i, key: key,
+			deflt: tag.Get("default"), doc: tag.Get("doc"),
+			required: tag.Get("required") == "true",
+			min:      tag.Get("min"), max: tag.Get("max"),
+		}
+		if enum := tag.Get("enum"); enum != "" {
+			f.enum = strings.Split(enum, "|")
+		}
+		fields = append(fields, f)
+	}
+	return fields
+}
+
+// remedy says how to give a value to a key that has none.
+func (f field) remedy() string {
+	if f.doc == "" {
+		return "add " + f.key
+	}
+	return "add " + f.key + ": " + strings.ToLower(f.doc[:1]) + strings.TrimSuffix(f.doc[1:], ".")
+}
+
+// bounds says in words what min and max allow; empty when there are none.
+func (f field) bounds() string {
+	switch {
+	case f.min != "" && f.max != "":
+		return f.min + " to " + f.max
+	case f.min != "":
+		return f.min + " or more"
+	case f.max != "":
+		return f.max + " at most"
+	}
+	return ""
+}

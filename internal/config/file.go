@@ -1,0 +1,93 @@
+package config
+
+import (
+	"net/netip"
+	"time"
+
+	"foregate/authn"
+)
+
+// File is a configuration that has been checked.
+type File struct {
+	Listen         Listen         `yaml:"listen" doc:"Addresses that Foregate listens on."`
+	TLS            TLS            `yaml:"tls" doc:"Certificates of the https listener."`
+	TrustedProxies []netip.Prefix `yaml:"trusted_proxies" doc:"Networks and addresses of the proxies whose X-Forwarded-* headers are believed; nobody's unless listed."`
+	TrustAll       bool           `yaml:"insecure_trust_all_proxies" default:"false" doc:"Believe the X-Forwarded-* headers of everybody: only where nobody but a proxy can connect."`
+	Storage        Storage        `yaml:"storage" doc:"Where Foregate keeps what it must remember."`
+	Session        Session        `yaml:"session" doc:"How long people stay signed in."`
+	Prefix         string         `yaml:"prefix" default:"/sso" doc:"The path below which Foregate's own pages are, on every host."`
+	Limits         Limits         `yaml:"limits" doc:"Bounds of what a client may send, and how slowly."`
+	Log            Log            `yaml:"log" doc:"What is written to standard error."`
+	Methods        []Method       `yaml:"methods" required:"true" doc:"Ways to sign in."`
+	Apps           []App          `yaml:"apps" required:"true" doc:"Applications behind Foregate."`
+
+	// Warnings are settings that are allowed but must be known: a risky option,
+	// a secret that others can read. They belong into the log at every start.
+	Warnings []FaultAt `yaml:"-"`
+}
+
+// Listen says where connections are accepted. An empty address is not listened on.
+type Listen struct {
+	HTTP  string `yaml:"http" doc:"Address for plain http, host:port or :port; \":8080\" unless http or https is given."`
+	HTTPS string `yaml:"https" doc:"Address for https, host:port or :port; needs tls.certificates."`
+	Admin string `yaml:"admin" default:"127.0.0.1:9180" doc:"Loopback address for health checks, metrics and the operator; off for none."`
+}
+
+// TLS holds the certificates of the https listener.
+type TLS struct {
+	Certificates []Certificate `yaml:"certificates" doc:"Certificates with their keys; a client gets the one that fits its host."`
+}
+
+// Certificate is a pair of PEM files.
+type Certificate struct {
+	Cert authn.Path `yaml:"cert" required:"true" doc:"PEM file with the certificate, followed by its intermediates."`
+	Key  authn.Path `yaml:"key" required:"true" doc:"PEM file with the private key."`
+}
+
+// Storage is where the embedded database lives.
+type Storage struct {
+	Path authn.Path `yaml:"path" default:"./data" doc:"Folder of the embedded database; made on the first run."`
+}
+
+// Session says how long people stay signed in.
+type Session struct {
+	Secrets  []authn.Secret `yaml:"secrets" doc:"Secrets of at least 32 bytes: the first seals, all open; one is made in storage.path if the list is absent."`
+	Idle     time.Duration  `yaml:"idle" default:"20m" min:"1m" max:"8760h" doc:"A session ends this long after a person last did something."`
+	Lifetime time.Duration  `yaml:"lifetime" default:"12h" min:"1m" max:"8760h" doc:"A session ends this long after the sign-in, whatever happens."`
+	Cookie   Cookie         `yaml:"cookie" doc:"The session's cookie."`
+}
+
+// Cookie describes the session's cookie. Over https its name gets the prefix
+// __Host-, or __Secure- when it has a domain.
+type Cookie struct {
+	Name       string `yaml:"name" default:"foregate" doc:"Name of the cookie."`
+	Domain     string `yaml:"domain" doc:"Parent domain that shares the cookie with its hosts; empty keeps it to the one host, which is safer."`
+	Persistent bool   `yaml:"persistent" default:"false" doc:"Keep the cookie when the browser is closed."`
+}
+
+// Limits bound what a client may send. Sizes are bytes.
+type Limits struct {
+	HeaderTimeout  time.Duration `yaml:"header_timeout" default:"10s" min:"1s" max:"5m" doc:"Time for a request's header to arrive."`
+	BodyTimeout    time.Duration `yaml:"body_timeout" default:"1m" min:"1s" max:"1h" doc:"Time that a request's body may stand still."`
+	IdleTimeout    time.Duration `yaml:"idle_timeout" default:"2m" min:"1s" max:"1h" doc:"Time that an unused connection is kept."`
+	MaxHeaderBytes int           `yaml:"max_header_bytes" default:"65536" min:"4096" max:"1048576" doc:"Largest request header, in bytes."`
+	MaxURLBytes    int           `yaml:"max_url_bytes" default:"16384" min:"1024" max:"1048576" doc:"Longest path with query, in bytes."`
+	MaxFormBytes   int           `yaml:"max_form_bytes" default:"65536" min:"4096" max:"1048576" doc:"Largest form sent to Foregate's own pages, in bytes."`
+}
+
+// Log says what is written to standard error.
+type Log struct {
+	Format string `yaml:"format" default:"json" enum:"json|text" doc:"json for machines, text for people."`
+	Level  string `yaml:"level" default:"info" enum:"debug|info|warn|error" doc:"The least important lines that are written."`
+	Access bool   `yaml:"access" default:"true" doc:"One line for each request."`
+}
+
+// Method is one configured way to sign in.
+type Method struct {
+	Name  string `yaml:"name" required:"true" doc:"Its name in addresses and logs: lower-case letters, digits and dashes."`
+	Title string `yaml:"title" doc:"Words on its button; the name unless given."`
+
+	// The section of its kind, the only key beside name and title.
+	Kind   string             `yaml:"-"` // "oidc"
+	Config authn.MethodConfig `yaml:"-"` // what the kind's New made, filled and validated
+}

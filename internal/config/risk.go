@@ -1,0 +1,41 @@
+package config
+
+import (
+	"net/netip"
+	"reflect"
+	"strings"
+
+	"foregate/authn"
+)
+
+// risks warns of every option of a method that is named for its risk,
+// insecure_…, and is on.
+func (c *checker) risks(path string, config authn.MethodConfig) {
+	c.risky(path, reflect.ValueOf(config))
+}
+
+func (c *checker) risky(path string, v reflect.Value) {
+	switch {
+	case v.Kind() == reflect.Pointer && !v.IsNil() && !isScalar(v.Type()):
+		c.risky(path, v.Elem())
+	case v.Kind() == reflect.Slice && !isScalar(v.Type()):
+		for i := range v.Len() {
+			c.risky(item(path, i), v.Index(i))
+		}
+	case v.Kind() == reflect.Struct && !isScalar(v.Type()):
+		for _, f := range fieldsOf(v.Type()) {
+			at := join(path, f.key)
+			value := v.Field(f.index)
+			if strings.HasPrefix(f.key, "insecure_") && value.Kind() == reflect.Bool && value.Bool() {
+				c.warn(at, "an insecure option is on", "use it for tests only: "+f.doc)
+				continue
+			}
+			c.risky(at, value)
+		}
+	}
+}
+
+// everywhere is every address there is.
+func everywhere() []netip.Prefix {
+	return []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)}
+}

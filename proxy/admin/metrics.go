@@ -1,0 +1,93 @@
+// Package admin is the operator's side: figures, health, and later pages, on a
+// listener of its own that the public never reaches.
+package admin
+
+import (
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+// Metrics are Foregate's Prometheus figures, in a registry of their own.
+type Metrics struct {
+	registry *prometheus.Registry
+	requests *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+	signIns  *prometheus.CounterVec
+	store    *prometheus.CounterVec
+	faults   *prometheus.CounterVec
+	reloaded prometheus.Gauge
+	unrouted *AppFigures
+}
+
+// NewMetrics registers everything once.
+func NewMetrics(version string) *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "foregate_requests_total", Help: "Requests answered, by app and status code."}, []string{"app", "code"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "foregate_request_duration_seconds", Help: "Time from the first byte of a request to the last of its answer.", Buckets: []float64{.001, .005, .025, .1, .5, 2.5, 10}}, []string{"app"}),
+		signIns:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "foregate_sign_ins_total", Help: "Sign-ins, by method and result (ok, refused, failed, unavailable)."}, []string{"method", "result"}),
+		store:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "foregate_store_operations_total", Help: "Calls to the session store, by operation."}, []string{"operation"}),
+		faults:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "foregate_store_errors_total", Help: "Calls to the session store that it did not answer."}, []string{"operation"}),
+	}
+	m.reloaded = prometheus.NewGauge(prometheus.GaugeOpts{Name: "foregate_config_last_reload_successful", Help: "1 if the last configuration that was read is in force, 0 if it was broken."})
+	m.reloaded.Set(1)
+	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "foregate_build_info", Help: "Always 1; the version is its label.", ConstLabels: prometheus.Labels{"version": version}})
+	build.Set(1)
+	m.registry.MustRegister(m.requests, m.duration, m.signIns, m.store, m.faults, m.reloaded, build,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.unrouted = m.App("")
+	return m
+}
+
+// Gauge registers a figure that is read when it is asked for.
+func (m *Metrics) Gauge(name, help string, read func() float64) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, read))
+}
+
+// SignIn counts one outcome of a method.
+func (m *Metrics) SignIn(method, result string) { m.signIns.WithLabelValues(method, result).Inc() }
+
+// Reloaded notes how the last reload of the configuration ended.
+func (m *Metrics) Reloaded(ok bool) {
+	m.reloaded.Set(0)
+	if ok {
+		m.reloaded.Set(1)
+	}
+}
+
+// Unrouted are the figures of requests that no app answers.
+func (m *Metrics) Unrouted() *AppFigures { return m.unrouted }
+
+// App returns the figures of one app.
+func (m *Metrics) App(app string) *AppFigures {
+	return &AppFigures{
+		duration: m.duration.WithLabelValues(app),
+		counter:  func(code int) prometheus.Counter { return m.requests.WithLabelValues(app, strconv.Itoa(code)) },
+	}
+}
+
+// AppFigures count without looking a label up for each request.
+type AppFigures struct {
+	duration prometheus.Observer
+	counter  func(code int) prometheus.Counter
+	byCode   [600]atomic.Pointer[prometheus.Counter]
+}
+
+// Observe counts one answer.
+func (f *AppFigures) Observe(code int, took time.Duration) {
+	if code < 100 || code >= len(f.byCode) {
+		code = 0 // the client was gone before there was an answer
+	}
+	c := f.byCode[code].Load()
+	if c == nil {
+		made := f.counter(code)
+		c = &made
+		f.byCode[code].Store(c)
+	}
+	(*c).Inc()
+	f.duration.Observe(took.Seconds())
+}

@@ -1,0 +1,196 @@
+package proxy
+
+import (
+	"encoding/base32"
+	"encoding/binary"
+	"errors"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"time"
+
+	"foregate/authn"
+)
+
+// exchange is one request and its answer, and what became known of them. It is
+// the ResponseWriter that handlers are given.
+type exchange struct {
+	http.ResponseWriter
+	id     string // request ID, which is also the support code
+	start  time.Time
+	client netip.Addr
+	secure bool
+	host   string // as the browser sees it, canonical, with its port
+	app    *App
+	who    *authn.Identity // nil until somebody is known
+	why    string          // reason of the decision, for the log
+
+	status  int
+	written int64
+	shutBy  time.Time // the write deadline that is set on the connection
+	patient time.Duration
+	closing bool // the connection ends with this answer
+}
+
+func (s *Server) open(w http.ResponseWriter, r *http.Request) *exchange {
+	client, trusted := clientOf(r, s.Trusted)
+	return &exchange{
+		ResponseWriter: w,
+		id:             newRequestID(),
+		start:          time.Now(),
+		client:         client,
+		secure:         secureOf(r, trusted),
+		patient:        s.Patience,
+		closing:        ambiguousFraming(r),
+	}
+}
+
+// supportAlphabet has no letters that are mistaken for each other on the phone.
+var supportAlphabet = base32.NewEncoding("0123456789ABCDEFGHJKMNPQRSTVWXYZ").WithPadding(base32.NoPadding)
+
+// newRequestID returns 13 characters out of 64 random bits. It tells requests
+// apart and grants nothing, so it need not be unguessable.
+func newRequestID() string {
+	var b [8]byte
+	var out [13]byte
+	binary.LittleEndian.PutUint64(b[:], rand.Uint64())
+	supportAlphabet.Encode(out[:], b[:])
+	return string(out[:])
+}
+
+// ambiguousFraming reports requests after which the connection must not be used
+// again: where a proxy in front may have counted the bytes of the body otherwise
+// (RFC 9112, sections 6.1 and 6.3). The standard library has dropped the second
+// header by now, so every chunked and every HTTP/1.0 request is taken for one.
+func ambiguousFraming(r *http.Request) bool {
+	return r.ProtoMajor == 1 && (r.ProtoMinor == 0 || len(r.TransferEncoding) > 0)
+}
+
+func (x *exchange) scheme() string {
+	if x.secure {
+		return "https"
+	}
+	return "http"
+}
+
+func (x *exchange) origin() string { return x.scheme() + "://" + x.host }
+
+// Unwrap lets http.ResponseController reach the connection.
+func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
+
+func (x *exchange) WriteHeader(status int) {
+	if x.status == 0 && status >= 200 || status == http.StatusSwitchingProtocols {
+		x.status = status
+	}
+	x.ResponseWriter.WriteHeader(status)
+}
+
+// writeStride is how much a peer takes between two looks at its patience.
+const writeStride = 256 << 10
+
+func (x *exchange) Write(p []byte) (int, error) {
+	if x.status == 0 {
+		x.status = http.StatusOK
+	}
+	if before := x.written; before/writeStride != (before+int64(len(p)))/writeStride {
+		x.holdWrite()
+	}
+	n, err := x.ResponseWriter.Write(p)
+	x.written += int64(n)
+	return n, err
+}
+
+// holdWrite lets the connection fail when the peer takes nothing for too long.
+func (x *exchange) holdWrite() {
+	if now := time.Now(); x.shutBy.Sub(now) < x.patient/2 {
+		x.shutBy = now.Add(x.patient)
+		_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(x.shutBy)
+	}
+}
+
+// patient bounds how slowly a request body may arrive.
+func (s *Server) patient(x *exchange, r *http.Request) io.ReadCloser {
+	if r.Body == nil || r.Body == http.NoBody || s.Patience <= 0 {
+		return r.Body
+	}
+	return &patientBody{ReadCloser: r.Body, c: http.NewResponseController(x.ResponseWriter), patience: s.Patience}
+}
+
+type patientBody struct {
+	io.ReadCloser
+	c        *http.ResponseController
+	patience time.Duration
+	until    time.Time
+}
+
+func (b *patientBody) Read(p []byte) (int, error) {
+	if now := time.Now(); b.until.Sub(now) < b.patience/2 {
+		b.until = now.Add(b.patience)
+		_ = b.c.SetReadDeadline(b.until)
+	}
+	return b.ReadCloser.Read(p)
+}
+
+// close ends an exchange: it contains a panic, counts, and writes the access line.
+func (s *Server) close(x *exchange, r *http.Request) {
+	fault := recover()
+	if !x.shutBy.IsZero() {
+		_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Time{})
+	}
+	aborted := fault != nil && isAbort(fault)
+	if fault != nil && !aborted {
+		s.Log.Error("request ended by a panic", "request_id", x.id, "fault", fault, "stack", string(debug.Stack()))
+		if x.status == 0 {
+			s.answer(x, r, refuse(http.StatusInternalServerError, "panic"))
+		} else {
+			aborted = true
+		}
+	}
+	took := time.Since(x.start)
+	x.count(s.Metrics, took)
+	if s.Access != nil {
+		s.access(x, r, took)
+	}
+	if aborted {
+		panic(http.ErrAbortHandler) // the peer must see that the answer is not whole
+	}
+}
+
+func isAbort(fault any) bool {
+	err, ok := fault.(error)
+	return ok && errors.Is(err, http.ErrAbortHandler)
+}
+
+// access writes the line of one request: never its query, which may hold tokens.
+func (s *Server) access(x *exchange, r *http.Request, took time.Duration) {
+	attrs := [...]slog.Attr{
+		slog.String("request_id", x.id),
+		slog.String("client", x.client.String()),
+		slog.String("method", authn.CutControl(r.Method, 32)),
+		slog.String("host", authn.CutControl(r.Host, 255)),
+		slog.String("path", authn.CutControl(r.URL.Path, 1024)),
+		slog.Int("status", x.status),
+		slog.Int64("bytes", x.written),
+		slog.Int64("took_us", took.Microseconds()),
+		slog.String("app", x.appName()),
+		slog.String("user", x.user()),
+	}
+	s.Access.LogAttrs(r.Context(), slog.LevelInfo, "request", attrs[:]...)
+}
+
+func (x *exchange) appName() string {
+	if x.app == nil {
+		return ""
+	}
+	return x.app.Name
+}
+
+func (x *exchange) user() string {
+	if x.who == nil {
+		return ""
+	}
+	return x.who.User
+}

@@ -1,0 +1,155 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"foregate/authn"
+	"foregate/cookies"
+	"foregate/proxy/pages"
+	"foregate/upstream"
+)
+
+// gate decides about a request for the application: forward it, refuse it, or
+// send the person to sign in.
+func (s *Server) gate(x *exchange, r *http.Request, path Path) error {
+	sess, err := s.Sessions.Load(r.Context(), r, x.secure, x.app.Audience)
+	if err != nil && !errors.Is(err, cookies.ErrNoSession) {
+		return storeDown(err)
+	}
+	var who *authn.Identity
+	if sess != nil {
+		who = &sess.Identity
+		x.who = who
+	}
+	decision := x.app.Policy.Decide(who, Request{Method: r.Method, Path: path, Client: x.client})
+	switch decision.Verdict {
+	case Allow:
+		return s.forward(x, r, sess)
+	case SignIn:
+		return s.askToSignIn(x, r, endedBy(err))
+	default:
+		x.why = decision.Reason
+		return s.refusePerson(x, decision)
+	}
+}
+
+// storeDown: an outage of the store signs nobody out and lets nobody in.
+func storeDown(err error) error {
+	return &authn.Error{
+		Public: "Foregate cannot look up who you are at the moment. You are still signed in. Try again in a few seconds.",
+		Err:    err, Status: http.StatusServiceUnavailable, RetryAfter: 5 * time.Second,
+	}
+}
+
+// endedBy names in one word why a session that was there is over.
+func endedBy(err error) string {
+	switch {
+	case errors.Is(err, cookies.ErrIdle):
+		return "idle"
+	case errors.Is(err, cookies.ErrOver):
+		return "over"
+	}
+	return ""
+}
+
+func (s *Server) forward(x *exchange, r *http.Request, sess *cookies.Session) error {
+	trip := upstream.Trip{
+		Client: x.client, Scheme: x.scheme(), Host: r.Host, RequestID: x.id, CloseAfter: x.closing,
+	}
+	if sess != nil {
+		s.Sessions.Touch(sess)
+		trip.Who = sess.Memo(x.app, func() any { return x.app.Upstream.Credentials(&sess.Identity) }).(*upstream.Credentials)
+	}
+	if isUpgrade(r) {
+		if err := sameOrigin(x, r); err != nil {
+			return err
+		}
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		if sess != nil {
+			go s.watch(ctx, cancel, cookieOf(r), x.secure, x.app.Audience)
+		}
+		r = r.WithContext(ctx)
+	}
+	x.app.Upstream.Forward(x, r, &trip)
+	return nil
+}
+
+// askToSignIn sends a person's browser to the sign-in page, and tells a script
+// where that is.
+func (s *Server) askToSignIn(x *exchange, r *http.Request, ended string) error {
+	x.why = "not signed in"
+	rd := r.URL.RequestURI()
+	safe := r.Method == http.MethodGet || r.Method == http.MethodHead
+	if !safe {
+		rd = refererPath(x, r)
+	}
+	q := url.Values{"rd": {returnTo(rd, s.Prefix, x.host, nil)}}
+	if !safe {
+		q.Set("lost", "1") // what was posted is not repeated: the page says so
+	}
+	if ended != "" {
+		q.Set("ended", ended)
+	}
+	address := s.Prefix + "/sign-in?" + q.Encode()
+	if !isPage(r) {
+		pages.JSON(x, http.StatusUnauthorized, map[string]string{
+			"error": "sign_in_required", "sign_in": x.origin() + address, "code": x.id,
+		})
+		return nil
+	}
+	status := http.StatusFound
+	if !safe {
+		status = http.StatusSeeOther
+	}
+	redirect(x, status, address)
+	return nil
+}
+
+// refererPath is the page that a form was sent from, where it is on this host.
+func refererPath(x *exchange, r *http.Request) string {
+	u, err := url.Parse(r.Header.Get("Referer"))
+	if err != nil || u.Scheme != x.scheme() || !strings.EqualFold(u.Host, r.Host) {
+		return "/"
+	}
+	return u.RequestURI()
+}
+
+func (s *Server) refusePerson(x *exchange, d Decision) error {
+	s.Log.Info("access refused", "request_id", x.id, "app", x.app.Name, "user", x.user(), "rule", d.Rule, "reason", d.Reason, "client", x.client.String())
+	return authn.Refused("You are signed in, but you may not open this page. If you need it for your work, ask the people who look after this application.",
+		errors.New(d.Reason))
+}
+
+// isPage reports whether a person's browser asks for a page to show, as opposed
+// to a script, an image or an API client. Browsers say so in Sec-Fetch-Mode
+// (Fetch Metadata); for older ones Accept has to do.
+func isPage(r *http.Request) bool {
+	if isUpgrade(r) {
+		return false
+	}
+	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" {
+		dest := r.Header.Get("Sec-Fetch-Dest")
+		return mode == "navigate" && (dest == "" || dest == "document" || dest == "iframe" || dest == "frame")
+	}
+	if strings.EqualFold(r.Header.Get("X-Requested-With"), "XMLHttpRequest") {
+		return false
+	}
+	return strings.Contains(r.Header.Get("Accept"), "text/html")
+}
+
+// redirect answers without a body: one that repeats the address is a place to
+// inject into.
+func redirect(w http.ResponseWriter, status int, location string) {
+	h := w.Header()
+	pages.SecurityHeaders(h)
+	h.Set("Cache-Control", "no-store")
+	h.Set("Location", location)
+	h.Set("Content-Length", "0")
+	w.WriteHeader(status)
+}

@@ -1,0 +1,138 @@
+package proxy
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"sync"
+
+	"foregate/authn"
+)
+
+// Method is one configured way to sign in. It is opened when somebody first
+// needs it.
+type Method struct {
+	Name   string
+	Title  string
+	Config authn.MethodConfig
+	Env    authn.Env
+
+	mu     sync.Mutex
+	opened authn.Authenticator
+	closed bool
+}
+
+// open returns the method's authenticator.
+func (m *Method) open() (authn.Authenticator, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return nil, fmt.Errorf("method %q is closed", m.Name)
+	}
+	if m.opened == nil {
+		a, err := m.Config.Open(m.Env)
+		if err != nil {
+			return nil, fmt.Errorf("opening method %q: %w", m.Name, err)
+		}
+		m.opened = a
+	}
+	return m.opened, nil
+}
+
+// Close ends what the method has open. It is not opened again.
+func (m *Method) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closed = true
+	if c, ok := m.opened.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
+}
+
+// Methods returns all methods of the set.
+func (set *Set) Methods() []*Method {
+	all := make([]*Method, 0, len(set.methods))
+	for _, m := range set.methods {
+		all = append(all, m)
+	}
+	return all
+}
+
+// Apps returns all apps of the set, each once.
+func (set *Set) Apps() []*App {
+	seen := make(map[*App]bool)
+	var all []*App
+	for _, a := range set.hosts {
+		if !seen[a] {
+			seen[a] = true
+			all = append(all, a)
+		}
+	}
+	return all
+}
+
+// method returns a way to sign in by its name, where the app offers it.
+func (set *Set) method(app *App, name string) (*Method, error) {
+	m := set.methods[name]
+	if m == nil || !slices.Contains(app.Methods, name) {
+		return nil, refuse(http.StatusNotFound, "this app has no such method")
+	}
+	return m, nil
+}
+
+// note says beside a method's button why it cannot be used now; empty if it can.
+func (m *Method) note() string {
+	a, err := m.open()
+	if err != nil {
+		return "cannot be used at the moment"
+	}
+	if h, ok := a.(authn.Healther); ok && h.Health() != nil {
+		return "cannot be reached at the moment"
+	}
+	return ""
+}
+
+// asks reports whether the method's first answer is a form that can stand on the
+// page with the buttons.
+func (m *Method) asks() bool {
+	a, err := m.open()
+	if err != nil {
+		return false
+	}
+	_, ok := a.(authn.Asker)
+	return ok
+}
+
+func (m *Method) begin(ctx context.Context, a *authn.Attempt) (authn.Reply, error) {
+	auth, err := m.open()
+	if err != nil {
+		return nil, err
+	}
+	return auth.Begin(ctx, a)
+}
+
+func (m *Method) resume(ctx context.Context, a *authn.Attempt, r *http.Request) (authn.Reply, error) {
+	auth, err := m.open()
+	if err != nil {
+		return nil, err
+	}
+	return auth.Resume(ctx, a, r)
+}
+
+func (set *Set) publicKeys(method string) []byte {
+	m := set.methods[method]
+	if m == nil {
+		return nil
+	}
+	auth, err := m.open()
+	if err != nil {
+		return nil
+	}
+	if p, ok := auth.(authn.KeyPublisher); ok {
+		return p.JWKS()
+	}
+	return nil
+}

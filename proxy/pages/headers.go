@@ -1,0 +1,59 @@
+package pages
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"strconv"
+)
+
+// SecurityHeaders sets what every answer of Foregate's own carries: pages, JSON
+// and redirects. Nothing may run in it, frame it, guess its type, keep it or
+// learn from it where the person came from. Strict-Transport-Security is not
+// among them, because only the listener knows whether the browser came by TLS.
+// A Vary that is there already stays.
+func SecurityHeaders(h http.Header) {
+	h.Set("Content-Security-Policy", "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Permissions-Policy", "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()")
+	h.Set("Cache-Control", "no-store")
+	if h.Get("Vary") == "" {
+		h.Set("Vary", "Accept, Cookie")
+	}
+}
+
+// policy is the page's Content-Security-Policy (CSP Level 3).
+func (s sheet) policy(nonce string) string {
+	policy := "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; img-src data:; style-src 'nonce-" + nonce + "'"
+	if s.script {
+		policy += "; script-src 'nonce-" + nonce + "'"
+	}
+	if !s.posts {
+		return policy + "; form-action 'self'"
+	}
+	// Chromium holds the redirects that answer a post to form-action as well, and
+	// those lead to providers whose own redirects nobody here can foresee. With
+	// 'self' alone the button would silently do nothing.
+	return policy + "; form-action 'self' https: http:"
+}
+
+// JSON answers a machine with v and SecurityHeaders. If v cannot be encoded the
+// answer is {"error":"internal"} with status 500.
+func JSON(w http.ResponseWriter, status int, v any) {
+	var b bytes.Buffer
+	if err := json.NewEncoder(&b).Encode(v); err != nil {
+		status = http.StatusInternalServerError
+		b.Reset()
+		b.WriteString("{\"error\":\"internal\"}\n")
+	}
+	h := w.Header()
+	SecurityHeaders(h)
+	h.Set("Content-Type", "application/json; charset=utf-8")
+	h.Set("Content-Length", strconv.Itoa(b.Len()))
+	w.WriteHeader(status)
+	_, _ = w.Write(b.Bytes())
+}

@@ -1,0 +1,79 @@
+package pages
+
+import "foregate/authn"
+
+// Names of the hidden fields that a form sends back beside its own.
+const (
+	FieldAttempt = "attempt" // FormPage.Attempt
+	FieldReturn  = "rd"      // FormPage.Return
+)
+
+// Page is what to tell somebody: Chooser, FormPage, PostForm, Problem, SignOut,
+// SignedOut or LoopStop. Every text in it may come from a stranger. An address
+// that is neither a path of this host ("/…") nor absolute https or http becomes
+// "#".
+type Page interface {
+	sheet(*Look) sheet
+}
+
+// Chooser offers the ways to sign in, in the order given.
+type Chooser struct {
+	Choices []Choice
+	Problem string    // why the person is here again; may be empty
+	Form    *FormPage // the one method with a form, shown below the choices; may be nil
+}
+
+// Choice is one button of a Chooser.
+type Choice struct {
+	Title string // "Sign in with Microsoft"
+	URL   string
+	Note  string // why it may not work now: "cannot be reached at the moment"; may be empty
+}
+
+// FormPage asks for something and posts the answer to Action.
+type FormPage struct {
+	Title   string     // of the method; empty: general words
+	Action  string     //
+	Attempt string     // sent back as FieldAttempt, if not empty
+	Return  string     // sent back as FieldReturn, if not empty
+	Form    authn.Form // its Step picks the words: "password", "code", "email"; any other: general words
+	Others  string     // address of the other ways to sign in; may be empty
+}
+
+// PostForm takes the browser elsewhere with a form post, behind a button.
+// Where scripts run it presses itself.
+type PostForm struct {
+	URL    string            // absolute
+	Fields map[string]string //
+	To     string            // where it leads, for people: "Microsoft"; may be empty
+}
+
+// Problem says what went wrong and what to do next.
+type Problem struct {
+	Heading   string // empty: general words
+	Message   string
+	Next      string // what the person can do; may be empty
+	Action    string // words of the button; shown if ActionURL is there too
+	ActionURL string
+	Code      string // support code; may be empty
+}
+
+// SignOut asks whether to sign out. Only the button's POST does it.
+type SignOut struct {
+	Action string
+	User   string // who is signed in, for people; may be empty
+	Stay   string // address of "Stay signed in"; may be empty
+}
+
+// SignedOut says that it is done.
+type SignedOut struct {
+	SignIn string // address to sign in again; may be empty
+	Note   string // what else to know: still signed in at the provider; may be empty
+}
+
+// LoopStop ends a circle of redirects: signed in again and again, and each time
+// without a session afterwards.
+type LoopStop struct {
+	Again string // address to try once more; may be empty
+	Code  string // support code; may be empty
+}

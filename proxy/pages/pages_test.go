@@ -1,0 +1,148 @@
+package pages_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/html"
+
+	"foregate/authn"
+	"foregate/proxy/pages"
+)
+
+// careplan is an application with everything filled in.
+var careplan = &pages.Look{
+	Name:   "careplan",
+	Title:  "Careplan",
+	Colour: "#1d4f91",
+	Help:   "Need help? Ring the service desk on extension 4400, day or night.",
+	Footer: "For staff of St Elsewhere Hospital only.\nWhat you do here is recorded.",
+}
+
+func passwordForm(problem string) authn.Form {
+	form := authn.Form{Step: "password", Problem: problem, Fields: []authn.Field{
+		{Name: "username", Kind: "text", Label: "User name", Autocomplete: "username"},
+		{Name: "password", Kind: "password", Label: "Password", Autocomplete: "current-password"},
+	}}
+	if problem != "" {
+		form.Fields[0].Value = "alice"
+	}
+	return form
+}
+
+var codeForm = authn.Form{Step: "code", Fields: []authn.Field{
+	{Name: "code", Kind: "code", Label: "Code from the e-mail", Autocomplete: "one-time-code"},
+}}
+
+var emailForm = authn.Form{Step: "email", Fields: []authn.Field{
+	{Name: "email", Kind: "email", Label: "E-mail address", Autocomplete: "username"},
+}}
+
+const mismatch = "That user name and password do not match. Check both and try again."
+
+// gallery has every page in the states that look different.
+func gallery() map[string]pages.Page {
+	choices := []pages.Choice{
+		{Title: "Sign in with Microsoft", URL: "/sso/start/entra?rd=%2Fwards%2F7"},
+		{Title: "Sign in with your hospital account", URL: "/sso/start/adfs?rd=%2Fwards%2F7", Note: "cannot be reached at the moment"},
+		{Title: "Get a code by e-mail", URL: "/sso/start/code?rd=%2Fwards%2F7"},
+	}
+	local := &pages.FormPage{Title: "Careplan user name and password", Action: "/sso/callback/local", Attempt: "Zm9yZWdhdGU", Return: "/wards/7", Form: passwordForm("")}
+	wrong := *local
+	wrong.Form = passwordForm(mismatch)
+	return map[string]pages.Page{
+		"chooser":          pages.Chooser{Choices: choices},
+		"chooser-problem":  pages.Chooser{Choices: choices, Problem: "Microsoft did not let you in. Choose another way, or try again."},
+		"chooser-form":     pages.Chooser{Choices: choices[:2], Form: local},
+		"chooser-wrong":    pages.Chooser{Choices: choices[:2], Form: &wrong},
+		"chooser-only":     pages.Chooser{Form: local},
+		"chooser-empty":    pages.Chooser{},
+		"form-password":    pages.FormPage{Action: "/sso/callback/local", Attempt: "Zm9yZWdhdGU", Return: "/wards/7", Form: passwordForm(""), Others: "/sso/sign-in"},
+		"form-wrong":       pages.FormPage{Title: "Sign in with Careplan", Action: "/sso/callback/local", Form: passwordForm(mismatch), Others: "/sso/sign-in"},
+		"form-code":        pages.FormPage{Action: "/sso/callback/code", Form: codeForm, Others: "/sso/sign-in"},
+		"form-email":       pages.FormPage{Action: "/sso/callback/code", Form: emailForm},
+		"postform":         pages.PostForm{URL: "https://adfs.example/adfs/ls/", Fields: map[string]string{"SAMLRequest": "PHNhbWw+", "RelayState": "abc"}, To: "Microsoft"},
+		"postform-unnamed": pages.PostForm{URL: "https://adfs.example/adfs/ls/", Fields: map[string]string{"submit": "x"}},
+		"problem": pages.Problem{Heading: "You cannot use Careplan yet", Message: "You have signed in, but your account is not in the group of people who may use Careplan.",
+			Next: "Ask the head of your ward to request access for you.", Action: "Try again", ActionURL: "/wards/7", Code: "7KQ2-M4XD"},
+		"problem-bare": pages.Problem{},
+		"signout":      pages.SignOut{Action: "/sso/sign-out", User: "Alice Archer", Stay: "/"},
+		"signout-bare": pages.SignOut{Action: "/sso/sign-out"},
+		"signedout":    pages.SignedOut{SignIn: "/sso/sign-in", Note: "You may still be signed in at Microsoft."},
+		"loopstop":     pages.LoopStop{Again: "/sso/sign-in?rd=%2Fwards%2F7", Code: "7KQ2-M4XD"},
+	}
+}
+
+func newPages(t testing.TB) *pages.Pages {
+	t.Helper()
+	p, err := pages.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// write renders a page and returns the response and its parsed body.
+func write(t testing.TB, look *pages.Look, page pages.Page) (*http.Response, string, *html.Node) {
+	t.Helper()
+	rec := httptest.NewRecorder()
+	newPages(t).Write(rec, http.StatusOK, look, page)
+	body := rec.Body.String()
+	doc, err := html.Parse(strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rec.Result(), body, doc
+}
+
+// all returns the elements of that name, in document order.
+func all(doc *html.Node, name string) []*html.Node {
+	var found []*html.Node
+	for n := range doc.Descendants() {
+		if n.Type == html.ElementNode && n.Data == name {
+			found = append(found, n)
+		}
+	}
+	return found
+}
+
+// one returns the only element of that name.
+func one(t testing.TB, doc *html.Node, name string) *html.Node {
+	t.Helper()
+	found := all(doc, name)
+	if len(found) != 1 {
+		t.Fatalf("got %d <%s>, want 1", len(found), name)
+	}
+	return found[0]
+}
+
+func attr(n *html.Node, name string) string {
+	for _, a := range n.Attr {
+		if a.Key == name {
+			return a.Val
+		}
+	}
+	return ""
+}
+
+func has(n *html.Node, name string) bool {
+	for _, a := range n.Attr {
+		if a.Key == name {
+			return true
+		}
+	}
+	return false
+}
+
+// text is what is to be read in n, with single spaces.
+func text(n *html.Node) string {
+	var b strings.Builder
+	for d := range n.Descendants() {
+		if d.Type == html.TextNode {
+			b.WriteString(d.Data + " ")
+		}
+	}
+	return strings.Join(strings.Fields(b.String()), " ")
+}

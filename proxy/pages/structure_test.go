@@ -1,0 +1,300 @@
+package pages_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/net/html"
+
+	"foregate/authn"
+	"foregate/proxy/pages"
+)
+
+func TestEveryPageIsSoundHTML(t *testing.T) {
+	for name, page := range gallery() {
+		t.Run(name, func(t *testing.T) {
+			res, body, doc := write(t, careplan, page)
+			if res.StatusCode != http.StatusOK || res.ContentLength != int64(len(body)) {
+				t.Errorf("got status %d, Content-Length %d for %d bytes", res.StatusCode, res.ContentLength, len(body))
+			}
+			if !strings.HasPrefix(body, "<!doctype html>") || attr(one(t, doc, "html"), "lang") != "en" {
+				t.Error("no doctype, or no language")
+			}
+			for _, landmark := range []string{"header", "main", "footer", "h1", "title", "style"} {
+				one(t, doc, landmark)
+			}
+			if strings.Contains(body, "ZgotmplZ") || strings.Contains(body, "{{") {
+				t.Error("a value that the template refused, or a template that was not run")
+			}
+			if len(body) >= 30_000 {
+				t.Errorf("%d bytes, want less than 30000", len(body))
+			}
+			checkIDs(t, doc)
+			checkLabels(t, doc)
+			checkNothingLoads(t, doc)
+		})
+	}
+}
+
+// checkIDs wants every ID once, and every reference to one to arrive.
+func checkIDs(t *testing.T, doc *html.Node) {
+	t.Helper()
+	ids := map[string]int{}
+	for n := range doc.Descendants() {
+		if id := attr(n, "id"); id != "" {
+			ids[id]++
+		}
+	}
+	for n := range doc.Descendants() {
+		for _, ref := range []string{"for", "aria-describedby", "aria-labelledby"} {
+			if id := attr(n, ref); has(n, ref) && ids[id] != 1 {
+				t.Errorf("%s=%q leads to %d elements", ref, id, ids[id])
+			}
+		}
+	}
+}
+
+// checkLabels wants one label with words for each visible input.
+func checkLabels(t *testing.T, doc *html.Node) {
+	t.Helper()
+	for _, input := range all(doc, "input") {
+		if attr(input, "type") == "hidden" {
+			continue
+		}
+		labels := slices.DeleteFunc(all(doc, "label"), func(l *html.Node) bool { return attr(l, "for") != attr(input, "id") })
+		if len(labels) != 1 || text(labels[0]) == "" {
+			t.Errorf("input %q has %d labels", attr(input, "name"), len(labels))
+		}
+		if attr(input, "autocomplete") == "" || has(input, "placeholder") {
+			t.Errorf("input %q: no autocomplete, or a placeholder", attr(input, "name"))
+		}
+	}
+}
+
+// checkNothingLoads wants the page to be a single request without inline styles
+// or handlers, which its policy would block.
+func checkNothingLoads(t *testing.T, doc *html.Node) {
+	t.Helper()
+	for n := range doc.Descendants() {
+		for _, a := range n.Attr {
+			loads := a.Key == "src" || a.Key == "srcset" || n.Data == "link" && a.Key == "href"
+			if loads && !strings.HasPrefix(a.Val, "data:") {
+				t.Errorf("<%s %s=%q> is a second request", n.Data, a.Key, a.Val)
+			}
+			if a.Key == "style" || strings.HasPrefix(a.Key, "on") {
+				t.Errorf("<%s> has %s", n.Data, a.Key)
+			}
+		}
+	}
+}
+
+func TestHeadingSaysWhatThePageIs(t *testing.T) {
+	want := map[string]string{
+		"chooser":          "Sign in to Careplan",
+		"chooser-problem":  "Sign in to Careplan",
+		"chooser-form":     "Sign in to Careplan",
+		"chooser-wrong":    "Sign in to Careplan",
+		"chooser-only":     "Sign in to Careplan",
+		"chooser-empty":    "Sign in to Careplan",
+		"form-password":    "Sign in to Careplan",
+		"form-wrong":       "Sign in with Careplan",
+		"form-code":        "Enter your code",
+		"form-email":       "Get a code by e-mail",
+		"postform":         "One moment",
+		"postform-unnamed": "One moment",
+		"problem":          "You cannot use Careplan yet",
+		"problem-bare":     "Something went wrong",
+		"signout":          "Sign out of Careplan?",
+		"signout-bare":     "Sign out of Careplan?",
+		"signedout":        "You are signed out",
+		"loopstop":         "We keep sending you round in circles",
+	}
+	got := map[string]string{}
+	for name, page := range gallery() {
+		_, _, doc := write(t, careplan, page)
+		got[name] = text(one(t, doc, "h1"))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestWindowTitleStartsWithTheProblem(t *testing.T) {
+	tests := map[string]string{
+		"form-password":   "Sign in to Careplan",
+		"form-wrong":      "That user name and password do not match. Check both and try again – Sign in with Careplan",
+		"chooser-wrong":   "That user name and password do not match. Check both and try again – Sign in to Careplan",
+		"chooser-problem": "Microsoft did not let you in. Choose another way, or try again – Sign in to Careplan",
+		"form-code":       "Enter your code – Careplan",
+		"problem":         "You cannot use Careplan yet",
+		"signout":         "Sign out of Careplan?",
+	}
+	for name, want := range tests {
+		_, _, doc := write(t, careplan, gallery()[name])
+		if got := text(one(t, doc, "title")); got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestPlainLookIsComplete(t *testing.T) {
+	for name, page := range gallery() {
+		for _, look := range []*pages.Look{nil, {}} {
+			_, _, doc := write(t, look, page)
+			if len(all(doc, "header")) != 0 || len(all(doc, "footer")) != 0 || len(all(doc, "img")) != 0 {
+				t.Errorf("%s: empty header, footer or image", name)
+			}
+			if heading := text(one(t, doc, "h1")); heading == "" || strings.HasSuffix(heading, " ") {
+				t.Errorf("%s: heading %q", name, heading)
+			}
+		}
+	}
+}
+
+func TestFormPageSendsBackWhatItWasGiven(t *testing.T) {
+	_, _, doc := write(t, careplan, gallery()["form-password"])
+	form := one(t, doc, "form")
+	if attr(form, "method") != "post" || attr(form, "action") != "/sso/callback/local" {
+		t.Errorf("form: %v", form.Attr)
+	}
+	got := map[string]string{}
+	for _, input := range all(form, "input") {
+		got[attr(input, "name")] = attr(input, "type") + " " + attr(input, "autocomplete") + " " + attr(input, "value")
+	}
+	want := map[string]string{
+		pages.FieldAttempt: "hidden  Zm9yZWdhdGU",
+		pages.FieldReturn:  "hidden  /wards/7",
+		"username":         "text username ",
+		"password":         "password current-password ",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestWrongAnswerIsTiedToItsField(t *testing.T) {
+	for _, name := range []string{"form-wrong", "chooser-wrong"} {
+		_, _, doc := write(t, careplan, gallery()[name])
+		inputs := slices.DeleteFunc(all(doc, "input"), func(n *html.Node) bool { return attr(n, "type") == "hidden" })
+		user, password := inputs[0], inputs[1]
+		if attr(user, "value") != "alice" || has(user, "aria-invalid") || has(user, "autofocus") {
+			t.Errorf("%s: the name that may be right: %v", name, user.Attr)
+		}
+		if attr(password, "aria-invalid") != "true" || attr(password, "aria-describedby") != "problem" || !has(password, "autofocus") {
+			t.Errorf("%s: the field to fill in again: %v", name, password.Attr)
+		}
+		alert := slices.DeleteFunc(all(doc, "p"), func(n *html.Node) bool { return attr(n, "role") != "alert" })
+		if len(alert) != 1 || attr(alert[0], "id") != "problem" || text(alert[0]) != mismatch {
+			t.Errorf("%s: alerts: %d", name, len(alert))
+		}
+	}
+}
+
+func TestCursorWaitsInTheFirstEmptyField(t *testing.T) {
+	tests := map[string]struct {
+		page pages.Page
+		want string
+	}{
+		"first field":                {gallery()["form-password"], "username"},
+		"name known":                 {pages.FormPage{Form: authn.Form{Fields: []authn.Field{{Name: "a", Value: "x"}, {Name: "b"}, {Name: "c"}}}}, "b"},
+		"all filled in":              {pages.FormPage{Form: authn.Form{Fields: []authn.Field{{Name: "a", Value: "x"}}}}, "a"},
+		"no fields":                  {pages.FormPage{}, ""},
+		"choices come first":         {gallery()["chooser-form"], ""},
+		"unless something was wrong": {gallery()["chooser-wrong"], "password"},
+	}
+	for name, test := range tests {
+		_, _, doc := write(t, careplan, test.page)
+		var got []string
+		for _, input := range all(doc, "input") {
+			if has(input, "autofocus") {
+				got = append(got, attr(input, "name"))
+			}
+		}
+		if strings.Join(got, " ") != test.want {
+			t.Errorf("%s: got %q, want %q", name, got, test.want)
+		}
+	}
+}
+
+func TestPasswordsAndCodesAreNeverFilledIn(t *testing.T) {
+	_, body, _ := write(t, careplan, pages.FormPage{Form: authn.Form{Fields: []authn.Field{
+		{Name: "password", Kind: "password", Value: "hunter2"}, {Name: "code", Kind: "code", Value: "hunter2"},
+	}}})
+	if strings.Contains(body, "hunter2") {
+		t.Error("a secret is in the page")
+	}
+}
+
+func TestChoicesKeepTheirOrderAndTheirNote(t *testing.T) {
+	_, _, doc := write(t, careplan, gallery()["chooser"])
+	var got []string
+	for _, a := range all(one(t, doc, "main"), "a") {
+		got = append(got, text(a)+" -> "+attr(a, "href"))
+	}
+	want := []string{
+		"Sign in with Microsoft -> /sso/start/entra?rd=%2Fwards%2F7",
+		"Sign in with your hospital account cannot be reached at the moment -> /sso/start/adfs?rd=%2Fwards%2F7",
+		"Get a code by e-mail -> /sso/start/code?rd=%2Fwards%2F7",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestPostFormCarriesItsFieldsAndHasAButton(t *testing.T) {
+	_, body, doc := write(t, careplan, gallery()["postform"])
+	if got := attr(one(t, doc, "form"), "action"); got != "https://adfs.example/adfs/ls/" {
+		t.Errorf("action %q", got)
+	}
+	got := map[string]string{}
+	for _, input := range all(doc, "input") {
+		got[attr(input, "name")] = attr(input, "value")
+	}
+	if diff := cmp.Diff(map[string]string{"SAMLRequest": "PHNhbWw+", "RelayState": "abc"}, got); diff != "" {
+		t.Error(diff)
+	}
+	if got := text(one(t, doc, "button")); got != "Continue to Microsoft" {
+		t.Errorf("button %q", got)
+	}
+	if !strings.Contains(body, "submit.call(document.forms[0])") {
+		t.Error("does not continue by itself")
+	}
+}
+
+func TestSupportCodeAndWayOutAreShown(t *testing.T) {
+	for _, name := range []string{"problem", "loopstop"} {
+		_, _, doc := write(t, careplan, gallery()[name])
+		main := one(t, doc, "main")
+		if !strings.Contains(text(main), "7KQ2-M4XD") || len(all(main, "a")) != 1 {
+			t.Errorf("%s: %s", name, text(main))
+		}
+	}
+}
+
+func TestHeadHasTheHeadersOfGet(t *testing.T) {
+	p := newPages(t)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		p.Write(w, http.StatusForbidden, careplan, pages.Problem{})
+	}))
+	defer srv.Close()
+	res, err := http.Head(srv.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusForbidden || res.ContentLength < 1000 || res.Header.Get("X-Frame-Options") != "DENY" {
+		t.Errorf("got %d, length %d, %v", res.StatusCode, res.ContentLength, res.Header)
+	}
+}
+
+func TestMissingPageIsAnErrorInPlainWords(t *testing.T) {
+	rec := httptest.NewRecorder()
+	newPages(t).Write(rec, http.StatusOK, careplan, nil)
+	if rec.Code != http.StatusInternalServerError || !strings.Contains(rec.Body.String(), "try again") || rec.Header().Get("Content-Type") != "text/plain; charset=utf-8" {
+		t.Errorf("got %d %q", rec.Code, rec.Body)
+	}
+}

@@ -1,0 +1,101 @@
+package pages
+
+import (
+	"cmp"
+	"net/url"
+	"strings"
+)
+
+// sheet is what the layout must know of a page.
+type sheet struct {
+	file    string // template, without ".html"
+	heading string
+	problem string // first words of the window's title
+	posts   bool   // has a form
+	script  bool   // continues by itself
+}
+
+func (c Chooser) sheet(l *Look) sheet {
+	s := sheet{file: "chooser", heading: signInTo(l), problem: c.Problem}
+	if c.Form != nil {
+		s.posts = true
+		s.problem = cmp.Or(c.Form.Form.Problem, c.Problem)
+	}
+	return s
+}
+
+func (f FormPage) sheet(l *Look) sheet {
+	heading := f.words().heading
+	if heading == "" {
+		heading = cmp.Or(plain(f.Title), signInTo(l))
+	}
+	return sheet{file: "formpage", heading: heading, problem: f.Form.Problem, posts: true}
+}
+
+func (p PostForm) sheet(*Look) sheet {
+	s := sheet{file: "postform", heading: "One moment", posts: true}
+	s.script = link(p.URL) != "#" // pressing a button that leads here again would never end
+	return s
+}
+
+func (p Problem) sheet(*Look) sheet {
+	return sheet{file: "problem", heading: cmp.Or(plain(p.Heading), "Something went wrong")}
+}
+
+func (SignOut) sheet(l *Look) sheet {
+	if l.brand() == "" {
+		return sheet{file: "signout", heading: "Sign out?", posts: true}
+	}
+	return sheet{file: "signout", heading: "Sign out of " + l.brand() + "?", posts: true}
+}
+
+func (SignedOut) sheet(*Look) sheet {
+	return sheet{file: "signedout", heading: "You are signed out"}
+}
+
+func (LoopStop) sheet(*Look) sheet {
+	return sheet{file: "loopstop", heading: "We keep sending you round in circles"}
+}
+
+// stepWords are the words around one step of a form.
+type stepWords struct {
+	heading string // empty: the method's title
+	Lead    string
+	Button  string
+}
+
+func (f FormPage) words() stepWords {
+	switch f.Form.Step {
+	case "password":
+		return stepWords{Button: "Sign in"}
+	case "code":
+		return stepWords{heading: "Enter your code", Lead: "Type the code to finish signing in.", Button: "Continue"}
+	case "email":
+		return stepWords{heading: "Get a code by e-mail", Lead: "We will send a code to your e-mail address. You sign in with it.", Button: "Send the code"}
+	default:
+		return stepWords{Button: "Continue"}
+	}
+}
+
+func signInTo(l *Look) string {
+	if l.brand() == "" {
+		return "Sign in"
+	}
+	return "Sign in to " + l.brand()
+}
+
+// link returns s if it is a path of this host or absolute https or http, and "#"
+// otherwise. A backslash counts as a slash in browsers, so "/\host" leaves.
+func link(s string) string {
+	u, err := url.Parse(s)
+	if err != nil || strings.Contains(s, `\`) {
+		return "#"
+	}
+	if strings.HasPrefix(s, "/") && u.Host == "" && !strings.HasPrefix(s, "//") {
+		return s
+	}
+	if (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != "" {
+		return s
+	}
+	return "#"
+}

@@ -1,0 +1,70 @@
+package proxy
+
+import (
+	"net"
+	"net/http"
+	"strings"
+
+	"foregate/cookies"
+	"foregate/proxy/pages"
+	"foregate/upstream"
+)
+
+// App is one application behind Foregate.
+type App struct {
+	Name        string
+	Hosts       []string // ASCII, lower case, without a trailing dot; with a port only that port is answered
+	Methods     []string // names of the ways to sign in, in the order of their buttons
+	Policy      *Policy
+	Upstream    *upstream.Upstream
+	Limits      cookies.Limits
+	Look        pages.Look
+	ReturnHosts []string // further hosts that a sign-in may return to; ".example.org" covers subdomains
+	RawPath     bool     // encoded and doubled slashes reach the application
+	Audience    string   // which sessions are good here
+
+	metrics appMetrics
+}
+
+// canonicalHost returns the host that a request names, in the one form that apps
+// are configured in, and the same with its port. Both are empty when the Host
+// header is no plain host name or address.
+func canonicalHost(host string) (name, withPort string) {
+	for i := 0; i < len(host); i++ {
+		c := host[i]
+		switch {
+		case c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '.', c == '-', c == '_', c == ':', c == '[', c == ']':
+		case c >= 'A' && c <= 'Z':
+			return canonicalHost(strings.ToLower(host))
+		default:
+			return "", ""
+		}
+	}
+	colon := strings.LastIndexByte(host, ':')
+	if colon < 0 {
+		return host, host
+	}
+	if host[0] == '[' && host[len(host)-1] == ']' {
+		return host[1 : len(host)-1], host
+	}
+	name, port, err := net.SplitHostPort(host)
+	if err != nil || port == "" || strings.Trim(port, "0123456789") != "" {
+		return "", ""
+	}
+	return name, host
+}
+
+// route returns the app of a request's host. A name with a trailing dot, though
+// the same to the DNS, has cookies of its own in browsers and is not served.
+func (set *Set) route(r *http.Request) (*App, string, error) {
+	name, withPort := canonicalHost(r.Host)
+	if name != "" {
+		if app := set.hosts[withPort]; app != nil {
+			return app, withPort, nil
+		}
+		if app := set.hosts[name]; app != nil {
+			return app, withPort, nil
+		}
+	}
+	return nil, "", refuse(http.StatusMisdirectedRequest, "no application is configured for this host")
+}

@@ -1,0 +1,153 @@
+// Package proxy answers every request. A request is matched to an app by its
+// host, its path is read in the one form that the application will see, its
+// session is looked up, the app's rules decide, and the request is forwarded,
+// refused, or sent to sign in.
+//
+// Read on in this order: router.go, path.go, gate.go, policy.go; then signin.go
+// for what happens below the prefix.
+package proxy
+
+import (
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"foregate/authn"
+	"foregate/cookies"
+	"foregate/proxy/admin"
+	"foregate/proxy/pages"
+)
+
+// Config is what a Server needs for its whole life.
+type Config struct {
+	Prefix    string         // of Foregate's own addresses: "/sso"
+	Trusted   []netip.Prefix // proxies whose X-Forwarded-For and -Proto are believed
+	MaxForm   int64          // bytes of a body sent to Foregate's own addresses
+	MaxTarget int            // bytes of a path with its query; longer ones are 414
+	Patience  time.Duration  // how long a peer may neither send nor take a byte of a body
+	Keys      func() []byte  // the JWK set of the signed assertion; nil without one
+
+	Sessions *cookies.Sessions
+	Attempts *cookies.Attempts
+	Once     authn.Once
+	Pages    *pages.Pages
+	Metrics  *admin.Metrics
+	Log      *slog.Logger // decisions and faults
+	Access   *slog.Logger // a line for each request; nil for none
+}
+
+// Server answers the requests of all apps. Its set of apps and methods can be
+// swapped while it serves.
+type Server struct {
+	Config
+	set         atomic.Pointer[Set]
+	crossOrigin *http.CrossOriginProtection
+}
+
+// Set is the apps and methods that are in force together.
+type Set struct {
+	hosts   map[string]*App
+	methods map[string]*Method
+}
+
+// NewSet indexes apps by host and methods by name.
+func NewSet(apps []*App, methods []*Method) *Set {
+	set := &Set{hosts: make(map[string]*App), methods: make(map[string]*Method)}
+	for _, a := range apps {
+		for _, h := range a.Hosts {
+			set.hosts[h] = a
+		}
+	}
+	for _, m := range methods {
+		set.methods[m.Name] = m
+	}
+	return set
+}
+
+// New returns a Server that answers 421 until it is given a set.
+func New(cfg Config) *Server {
+	s := &Server{Config: cfg, crossOrigin: http.NewCrossOriginProtection()}
+	s.set.Store(NewSet(nil, nil))
+	return s
+}
+
+// Swap puts set in force for requests from now on and returns the one before.
+// Whoever swaps closes what the old set alone had open.
+func (s *Server) Swap(set *Set) *Set {
+	for _, app := range set.hosts {
+		app.metrics = newAppMetrics(s.Metrics, app.Name)
+	}
+	return s.set.Swap(set)
+}
+
+// ServeHTTP is the way of every request: number it, find out who asks, serve,
+// and let no fault end more than this one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := s.open(w, r)
+	defer s.close(x, r)
+	r.Body = s.patient(x, r)
+	if err := s.serve(x, r); err != nil {
+		s.answer(x, r, err)
+	}
+}
+
+func (s *Server) serve(x *exchange, r *http.Request) error {
+	if r.Method == http.MethodConnect || r.Method == http.MethodTrace {
+		return refuse(http.StatusMethodNotAllowed, "method %s", r.Method)
+	}
+	set := s.set.Load()
+	app, host, err := set.route(r)
+	if err != nil {
+		return err
+	}
+	x.app, x.host = app, host
+	if len(r.RequestURI) > s.MaxTarget {
+		return refuse(http.StatusRequestURITooLong, "request target of %d bytes", len(r.RequestURI))
+	}
+	path, err := readPath(r, app.RawPath)
+	if err != nil {
+		return err
+	}
+	if below(path.Exact, s.Prefix) {
+		return s.own(x, r, set, path.Exact[len(s.Prefix):])
+	}
+	return s.gate(x, r, path)
+}
+
+// HTTPServer returns a server for one listener, with its limits set.
+func (s *Server) HTTPServer(limits ServerLimits) *http.Server {
+	return &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: limits.HeaderTimeout,
+		IdleTimeout:       limits.IdleTimeout,
+		MaxHeaderBytes:    limits.MaxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
+	}
+}
+
+// ServerLimits bound what a connection may take.
+type ServerLimits struct {
+	HeaderTimeout  time.Duration
+	IdleTimeout    time.Duration
+	MaxHeaderBytes int
+}
+
+// ToHTTPS redirects plain requests for the hosts of apps to the https listener.
+func (s *Server) ToHTTPS(address string) http.Handler {
+	_, port, _ := net.SplitHostPort(address)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		app, _, err := s.set.Load().route(r)
+		if err != nil || app == nil || r.URL.Path == "" || r.URL.Path[0] != '/' {
+			w.WriteHeader(http.StatusMisdirectedRequest)
+			return
+		}
+		name, _ := canonicalHost(r.Host)
+		if port != "443" && port != "" {
+			name = net.JoinHostPort(name, port)
+		}
+		redirect(w, http.StatusPermanentRedirect, "https://"+name+r.URL.RequestURI())
+	})
+}

@@ -1,0 +1,337 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"foregate/authn"
+	"foregate/cookies"
+	"foregate/proxy/pages"
+)
+
+// signInTime bounds what a method may take for one answer.
+const signInTime = 10 * time.Second
+
+// chooser shows the ways in, or goes straight to the only one.
+func (s *Server) chooser(x *exchange, r *http.Request, set *Set) error {
+	rd := returnTo(r.URL.Query().Get("rd"), s.Prefix, x.host, x.app.ReturnHosts)
+	decision, done, err := s.wanted(x, r, rd)
+	if err != nil {
+		return err
+	}
+	if done {
+		redirect(x, http.StatusSeeOther, rd)
+		return nil
+	}
+	methods := s.offered(x.app, set, decision)
+	switch len(methods) {
+	case 0:
+		return authn.Unavailable("No way to sign in has been set up for this application yet. Tell the people who look after it.", errors.New("app without methods"))
+	case 1:
+		if r.URL.Query().Get("choose") == "" && r.URL.Query().Get("lost") == "" || methods[0].asks() {
+			return s.begin(x, r, methods[0], rd, true)
+		}
+	}
+	return s.showChooser(x, r, methods, rd)
+}
+
+// wanted says what the rules ask of a person who wants to go to rd, and whether
+// the session that the browser has (another tab may have signed in) will do.
+func (s *Server) wanted(x *exchange, r *http.Request, rd string) (Decision, bool, error) {
+	req := Request{Method: http.MethodGet, Path: Path{"/", "/"}, Client: x.client}
+	if u, err := url.Parse(rd); err == nil && u.Host == "" {
+		if p, err := readPath(&http.Request{URL: u, RequestURI: rd}, x.app.RawPath); err == nil {
+			req.Path = p
+		}
+	}
+	sess, err := s.load(x, r)
+	if err != nil {
+		return Decision{}, false, err
+	}
+	if sess != nil {
+		if d := x.app.Policy.Decide(&sess.Identity, req); d.Verdict == Allow {
+			return d, true, nil
+		}
+	}
+	return x.app.Policy.Decide(nil, req), false, nil
+}
+
+// load returns the session of a request for one of our own pages; nil if there is none.
+func (s *Server) load(x *exchange, r *http.Request) (*cookies.Session, error) {
+	sess, err := s.Sessions.Load(r.Context(), r, x.secure, x.app.Audience)
+	if errors.Is(err, cookies.ErrNoSession) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, storeDown(err)
+	}
+	x.who = &sess.Identity
+	return sess, nil
+}
+
+// offered returns the app's methods, in its order, that satisfy the decision.
+func (s *Server) offered(app *App, set *Set, d Decision) []*Method {
+	var out []*Method
+	for _, name := range app.Methods {
+		if m := set.methods[name]; m != nil && (len(d.Methods) == 0 || slices.Contains(d.Methods, name)) {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+func (s *Server) showChooser(x *exchange, r *http.Request, methods []*Method, rd string) error {
+	page := pages.Chooser{Problem: whyAsked(r)}
+	for _, m := range methods {
+		if page.Form == nil && m.asks() {
+			form, err := s.inlineForm(x, r, m, rd)
+			if err != nil {
+				return err
+			}
+			page.Form = form
+			continue
+		}
+		page.Choices = append(page.Choices, pages.Choice{Title: m.Title, URL: s.startURL(m, rd), Note: m.note()})
+	}
+	s.Pages.Write(x, http.StatusOK, &x.app.Look, page)
+	return nil
+}
+
+// whyAsked tells a person why they see this page again.
+func whyAsked(r *http.Request) string {
+	q := r.URL.Query()
+	switch {
+	case q.Get("lost") != "":
+		return "Your session had ended, so what you just sent was not saved. Sign in, then send it again."
+	case q.Get("ended") == "idle":
+		return "You were signed out because nothing happened for a while."
+	case q.Get("ended") == "over":
+		return "You were signed out because your session reached its time limit."
+	}
+	return ""
+}
+
+func (s *Server) startURL(m *Method, rd string) string {
+	return s.Prefix + "/start/" + m.Name + "?" + url.Values{"rd": {rd}}.Encode()
+}
+
+// inlineForm begins an attempt with a method whose form stands on the chooser.
+func (s *Server) inlineForm(x *exchange, r *http.Request, m *Method, rd string) (*pages.FormPage, error) {
+	a := s.newAttempt(x, r, m, rd)
+	ctx, cancel := context.WithTimeout(r.Context(), signInTime)
+	defer cancel()
+	reply, err := m.begin(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	form, ok := reply.(authn.Form)
+	if !ok {
+		return nil, fmt.Errorf("method %q said that it asks, and answered with %T", m.Name, reply)
+	}
+	if err := s.Attempts.Save(x, r, x.secure, a); err != nil {
+		return nil, err
+	}
+	return s.formPage(m, a, form), nil
+}
+
+// start begins with the method that was chosen.
+func (s *Server) start(x *exchange, r *http.Request, set *Set, name string) error {
+	m, err := set.method(x.app, name)
+	if err != nil {
+		return err
+	}
+	return s.begin(x, r, m, returnTo(r.URL.Query().Get("rd"), s.Prefix, x.host, x.app.ReturnHosts), false)
+}
+
+// begin starts an attempt; auto says that nobody clicked.
+func (s *Server) begin(x *exchange, r *http.Request, m *Method, rd string, auto bool) error {
+	a := s.newAttempt(x, r, m, rd)
+	a.Fresh = r.URL.Query().Get("fresh") != ""
+	ctx, cancel := context.WithTimeout(r.Context(), signInTime)
+	defer cancel()
+	reply, err := m.begin(ctx, a)
+	if err != nil {
+		return s.notThisWay(m, err)
+	}
+	if _, isRedirect := reply.(authn.Redirect); isRedirect && auto && s.circling(x, r) {
+		return s.stopCircling(x, m, rd)
+	}
+	return s.reply(x, r, m, a, reply)
+}
+
+// notThisWay adds to a method's error which one it was.
+func (s *Server) notThisWay(m *Method, err error) error {
+	s.Metrics.SignIn(m.Name, "unavailable")
+	return fmt.Errorf("beginning with method %q: %w", m.Name, err)
+}
+
+func (s *Server) newAttempt(x *exchange, r *http.Request, m *Method, rd string) *authn.Attempt {
+	a := &authn.Attempt{ID: s.Attempts.NewID(r, x.secure), Method: m.Name, Host: x.host, Return: rd, Began: time.Now()}
+	s.place(x, a)
+	return a
+}
+
+// place gives an attempt what is never sealed with it.
+func (s *Server) place(x *exchange, a *authn.Attempt) {
+	a.Origin = x.origin()
+	a.Callback = a.Origin + s.Prefix + "/callback/" + a.Method
+	a.Client = x.client
+}
+
+// formAnswer is a person's answer to a method's form.
+func (s *Server) formAnswer(x *exchange, r *http.Request, set *Set, name string) error {
+	m, err := set.method(x.app, name)
+	if err != nil {
+		return err
+	}
+	if err := s.crossOrigin.Check(r); err != nil {
+		return refuse(http.StatusForbidden, "form sent by a page of another site: %v", err)
+	}
+	if err := parseForm(r); err != nil {
+		return err
+	}
+	a, err := s.Attempts.Find(r, x.secure, r.PostForm.Get("attempt"))
+	if err != nil || a.Method != name || a.Host != x.host {
+		return s.restart(x, r, m)
+	}
+	return s.resume(x, r, m, a)
+}
+
+// restart shows the form of an attempt anew that this browser no longer has. It
+// keeps nothing of what was typed but says that it has to be typed again.
+func (s *Server) restart(x *exchange, r *http.Request, m *Method) error {
+	rd := returnTo(r.PostForm.Get("rd"), s.Prefix, x.host, x.app.ReturnHosts)
+	if r.Header.Get("Cookie") == "" {
+		return authn.Invalid("Your browser does not keep cookies for this site, so you cannot be signed in. Allow cookies, then try again.", errors.New("form answer without any cookie"))
+	}
+	form, err := s.inlineForm(x, r, m, rd)
+	if err != nil {
+		return err
+	}
+	form.Form.Problem = "This page had been open for too long. Please type your details again."
+	s.Pages.Write(x, http.StatusUnprocessableEntity, &x.app.Look, *form)
+	return nil
+}
+
+// callback is what came back from a provider. The attempt that it belongs to
+// must be one of this browser, this host and this method.
+func (s *Server) callback(x *exchange, r *http.Request, set *Set, name string) error {
+	m, err := set.method(x.app, name)
+	if err != nil {
+		return err
+	}
+	if err := parseForm(r); err != nil {
+		return err
+	}
+	state := r.Form["state"]
+	if len(state) != 1 {
+		return noAttempt(fmt.Errorf("callback with %d states", len(state)))
+	}
+	a, err := s.Attempts.Find(r, x.secure, state[0])
+	switch {
+	case errors.Is(err, cookies.ErrStale) && a.Method == name && a.Host == x.host:
+		redirect(x, http.StatusSeeOther, s.startURL(m, returnTo(a.Return, s.Prefix, x.host, x.app.ReturnHosts)))
+		return nil
+	case err != nil:
+		return noAttempt(err)
+	case a.Method != name || a.Host != x.host:
+		return noAttempt(fmt.Errorf("attempt of method %q on host %q", a.Method, a.Host))
+	}
+	if err := s.Once.Spend(r.Context(), "attempt:"+a.ID, a.Began.Add(time.Hour)); err != nil {
+		if errors.Is(err, authn.ErrSpent) {
+			return noAttempt(err)
+		}
+		return storeDown(err)
+	}
+	return s.resume(x, r, m, a)
+}
+
+// noAttempt answers a callback that this browser did not ask for: a stranger's,
+// or one whose page was opened twice.
+func noAttempt(err error) error {
+	return authn.Invalid("This sign-in was already finished, or was begun in another browser. Please sign in again.", fmt.Errorf("finding the attempt: %w", err))
+}
+
+func parseForm(r *http.Request) error {
+	err := r.ParseForm()
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return refuse(http.StatusRequestEntityTooLarge, "form of more than %d bytes", tooLarge.Limit)
+	case err != nil:
+		return refuse(http.StatusBadRequest, "form that cannot be read: %v", err)
+	case r.Method == http.MethodPost && r.PostForm == nil:
+		return refuse(http.StatusUnsupportedMediaType, "body that is no form")
+	}
+	return nil
+}
+
+func (s *Server) resume(x *exchange, r *http.Request, m *Method, a *authn.Attempt) error {
+	s.place(x, a)
+	ctx, cancel := context.WithTimeout(r.Context(), signInTime)
+	defer cancel()
+	reply, err := m.resume(ctx, a, r)
+	if err != nil {
+		s.Metrics.SignIn(m.Name, "failed")
+		return fmt.Errorf("signing in with method %q: %w", m.Name, err)
+	}
+	return s.reply(x, r, m, a, reply)
+}
+
+// reply turns what a method answered into what the browser gets.
+func (s *Server) reply(x *exchange, r *http.Request, m *Method, a *authn.Attempt, reply authn.Reply) error {
+	if in, ok := reply.(authn.SignedIn); ok {
+		return s.signedIn(x, r, m, a, in.Identity)
+	}
+	if err := s.Attempts.Save(x, r, x.secure, a); err != nil {
+		return fmt.Errorf("keeping the attempt: %w", err)
+	}
+	switch reply := reply.(type) {
+	case authn.Redirect:
+		redirect(x, http.StatusSeeOther, reply.URL)
+	case authn.PostForm:
+		s.Pages.Write(x, http.StatusOK, &x.app.Look, pages.PostForm{URL: reply.URL, Fields: reply.Fields, To: m.Title})
+	case authn.Form:
+		status := http.StatusOK
+		if reply.Problem != "" {
+			s.Metrics.SignIn(m.Name, "refused")
+			status = http.StatusUnprocessableEntity
+		}
+		page := s.formPage(m, a, reply)
+		if len(x.app.Methods) > 1 {
+			page.Others = s.Prefix + "/sign-in?" + url.Values{"rd": {a.Return}, "choose": {"1"}}.Encode()
+		}
+		s.Pages.Write(x, status, &x.app.Look, *page)
+	default:
+		return fmt.Errorf("method %q answered with %T", m.Name, reply)
+	}
+	return nil
+}
+
+func (s *Server) formPage(m *Method, a *authn.Attempt, form authn.Form) *pages.FormPage {
+	return &pages.FormPage{Title: m.Title, Action: s.Prefix + "/start/" + m.Name, Attempt: a.ID, Return: a.Return, Form: form}
+}
+
+// signedIn makes a session of an identity that a method vouches for.
+func (s *Server) signedIn(x *exchange, r *http.Request, m *Method, a *authn.Attempt, id authn.Identity) error {
+	if id.Anonymous() || id.User == "" {
+		return fmt.Errorf("method %q vouched for nobody", m.Name)
+	}
+	id.Method = m.Name
+	sess, err := s.Sessions.Start(r.Context(), x, r, x.secure, x.app.Audience, x.app.Limits, id)
+	if err != nil {
+		return storeDown(fmt.Errorf("starting a session: %w", err))
+	}
+	s.Attempts.Drop(x, r, x.secure, a.ID)
+	x.who = &sess.Identity
+	s.Metrics.SignIn(m.Name, "ok")
+	s.Log.Info("signed in", "request_id", x.id, "app", x.app.Name, "method", m.Name, "user", id.User,
+		"issuer", id.Issuer, "subject", id.Subject, "session", sess.Handle(), "client", x.client.String())
+	redirect(x, http.StatusSeeOther, returnTo(a.Return, s.Prefix, x.host, x.app.ReturnHosts))
+	return nil
+}

@@ -1,0 +1,105 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"foregate/authn"
+	"foregate/cookies"
+	"foregate/proxy/pages"
+)
+
+// askToSignOut signs out at once when the person clicked a link on this very
+// site; an image or a link elsewhere gets a page that asks. Without a session it
+// says that the person is signed out: providers send browsers back here.
+func (s *Server) askToSignOut(x *exchange, r *http.Request, set *Set) error {
+	sess, err := s.load(x, r)
+	if err != nil {
+		return err
+	}
+	if sess == nil {
+		s.showSignedOut(x, "")
+		return nil
+	}
+	h := r.Header
+	if h.Get("Sec-Fetch-Site") == "same-origin" && h.Get("Sec-Fetch-Mode") == "navigate" && h.Get("Sec-Fetch-User") == "?1" && h.Get("Sec-Fetch-Dest") == "document" {
+		return s.endSession(x, r, set)
+	}
+	s.Pages.Write(x, http.StatusOK, &x.app.Look, pages.SignOut{Action: s.Prefix + "/sign-out", User: nameOf(&sess.Identity)})
+	return nil
+}
+
+func nameOf(id *authn.Identity) string {
+	if id.Name != "" {
+		return id.Name
+	}
+	return id.User
+}
+
+func (s *Server) signOut(x *exchange, r *http.Request, set *Set) error {
+	if err := s.crossOrigin.Check(r); err != nil {
+		return refuse(http.StatusForbidden, "sign-out sent by a page of another site: %v", err)
+	}
+	return s.endSession(x, r, set)
+}
+
+// endSession ends the session here first; only then may the provider be asked to
+// end its own, which can fail.
+func (s *Server) endSession(x *exchange, r *http.Request, set *Set) error {
+	sess, err := s.Sessions.End(r.Context(), x, r, x.secure)
+	switch {
+	case errors.Is(err, cookies.ErrNoSession):
+		redirect(x, http.StatusSeeOther, s.Prefix+"/sign-out")
+		return nil
+	case err != nil:
+		return &authn.Error{
+			Public: "You could not be signed out just now. Close all windows of your browser, or try again in a few seconds.",
+			Err:    err, Status: http.StatusServiceUnavailable, RetryAfter: storeRetry,
+		}
+	}
+	x.who = &sess.Identity
+	s.Log.Info("signed out", "request_id", x.id, "app", x.app.Name, "method", sess.Identity.Method,
+		"user", sess.Identity.User, "session", sess.Handle(), "client", x.client.String())
+	switch reply := s.providerSignOut(x, r, set, sess).(type) {
+	case authn.Redirect:
+		redirect(x, http.StatusSeeOther, reply.URL)
+	case authn.PostForm:
+		s.Pages.Write(x, http.StatusOK, &x.app.Look, pages.PostForm{URL: reply.URL, Fields: reply.Fields})
+	default:
+		redirect(x, http.StatusSeeOther, s.Prefix+"/sign-out")
+	}
+	return nil
+}
+
+// providerSignOut returns what the session's method does to end the provider's
+// session too, or nil.
+func (s *Server) providerSignOut(x *exchange, r *http.Request, set *Set, sess *cookies.Session) authn.Reply {
+	m := set.methods[sess.Identity.Method]
+	if m == nil {
+		return nil
+	}
+	auth, err := m.open()
+	if err != nil {
+		return nil
+	}
+	out, ok := auth.(authn.SignOuter)
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), signInTime)
+	defer cancel()
+	reply, err := out.SignOut(ctx, sess.Identity, x.origin()+s.Prefix+"/sign-out")
+	if err != nil {
+		s.Log.Info("signed out here only", "request_id", x.id, "method", m.Name, "reason", err.Error())
+		return nil
+	}
+	return reply
+}
+
+func (s *Server) showSignedOut(x *exchange, note string) {
+	s.Pages.Write(x, http.StatusOK, &x.app.Look, pages.SignedOut{
+		SignIn: s.Prefix + "/sign-in?" + url.Values{"rd": {"/"}, "choose": {"1"}}.Encode(), Note: note,
+	})
+}

@@ -1,0 +1,58 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"foregate/cookies"
+)
+
+func isUpgrade(r *http.Request) bool { return r.Header.Get("Upgrade") != "" }
+
+// sameOrigin refuses a WebSocket that another site's page opens with this
+// browser's cookies: the protocol has no such check of its own (RFC 6455,
+// section 10.2).
+func sameOrigin(x *exchange, r *http.Request) error {
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return nil // not a browser
+	}
+	u, err := url.Parse(origin)
+	if err == nil && strings.EqualFold(u.Host, r.Host) {
+		return nil
+	}
+	if err == nil && u.Host != "" && returnTo(origin+"/", "", x.host, x.app.ReturnHosts) != "/" {
+		return nil
+	}
+	return refuse(http.StatusForbidden, "upgrade asked for by a page of another site")
+}
+
+// watchEvery is how soon an open WebSocket notices that its session has ended.
+const watchEvery = 10 * time.Second
+
+// watch ends an upgraded connection when the session that it was opened with
+// ends. A store that does not answer ends nothing.
+func (s *Server) watch(ctx context.Context, end context.CancelFunc, cookie *http.Request, secure bool, audience string) {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if _, err := s.Sessions.Load(ctx, cookie, secure, audience); errors.Is(err, cookies.ErrNoSession) {
+			end()
+			return
+		}
+	}
+}
+
+// cookieOf keeps the cookies of r, which are taken off before it is forwarded.
+func cookieOf(r *http.Request) *http.Request {
+	return &http.Request{Header: http.Header{"Cookie": append([]string(nil), r.Header["Cookie"]...)}}
+}
