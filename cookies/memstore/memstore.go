@@ -59,7 +59,7 @@ func (s *Store) Create(ctx context.Context, key string, r cookies.Record) error 
 	if _, ok := s.live(key, now); ok {
 		return cookies.ErrExists
 	}
-	if len(s.records) >= s.most {
+	if len(s.records) >= s.most && !s.madeRoom(now) {
 		return errFull
 	}
 	s.put(key, r, 1)
@@ -118,7 +118,7 @@ func (s *Store) Count(ctx context.Context, key string, window time.Duration) (in
 	}
 	defer unlock()
 	c, ok := s.counts[key]
-	if !ok && len(s.counts) >= s.most {
+	if !ok && len(s.counts) >= s.most && !s.madeRoom(now) {
 		return 0, errFull
 	}
 	if !ok || !now.Before(c.until) {
@@ -177,6 +177,15 @@ func (s *Store) sweep(now time.Time) {
 			delete(s.counts, key)
 		}
 	}
+}
+
+// madeRoom sweeps a full store, but not for each call: that would make a flood
+// expensive.
+func (s *Store) madeRoom(now time.Time) bool {
+	if now.Sub(s.swept) >= time.Second {
+		s.sweep(now)
+	}
+	return len(s.records) < s.most && len(s.counts) < s.most
 }
 
 func (s *Store) live(key string, now time.Time) (cookies.Record, bool) {

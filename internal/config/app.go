@@ -17,8 +17,8 @@ type App struct {
 	Rules       []Rule   `yaml:"rules" doc:"Who may do what; the first rule that matches decides, and without a match people must be signed in."`
 	Headers     Headers  `yaml:"headers" doc:"How the application is told who is asking."`
 	RawQuery    bool     `yaml:"raw_query" default:"false" doc:"Pass on queries with ; or broken % escapes unchanged, for old applications."`
-	RawPath     bool     `yaml:"raw_path" default:"false" doc:"Pass on the path byte for byte as the client wrote it; rules still see its one plain form."`
-	ReturnHosts []string `yaml:"return_hosts" doc:"Further hosts that a sign-in may lead back to."`
+	RawPath     bool     `yaml:"raw_path" default:"false" doc:"Let encoded and doubled slashes in the path through to the application."`
+	ReturnHosts []string `yaml:"return_hosts" doc:"Further hosts that a sign-in may lead back to; .hospital.example means all below that domain."`
 	Page        Page     `yaml:"page" doc:"Look of the sign-in pages."`
 }
 
@@ -35,11 +35,11 @@ type Upstream struct {
 // Rule lets people in or keeps them out. It matches by Path and HTTPMethods;
 // what else it names must be fulfilled by who asks.
 //
-// A path is canonical and begins with a slash. "/x" is that path alone,
-// a segment "*" stands for any one segment, and a last segment "**" for
-// everything below: "/x/**" is /x/ and all under it. No path is every path.
+// In a path a segment "**" is any depth, also none: "/x/**" is /x and all below
+// it. A "*" is a segment or a part of one. No path is every path. With allow
+// "anyone", people outside of Networks may sign in instead.
 type Rule struct {
-	Path        string         `yaml:"path" doc:"Path that the rule is about: /x alone, /x/** with everything below, * for one segment; every path if absent."`
+	Path        string         `yaml:"path" doc:"Path that the rule is about: /x alone, /x/** with everything below, * for a segment or a part of one; every path if absent."`
 	HTTPMethods []string       `yaml:"http_methods" doc:"HTTP methods that the rule is about; every one if absent."`
 	Allow       string         `yaml:"allow" default:"signed_in" enum:"anyone|signed_in|nobody" doc:"Who may pass."`
 	Groups      []string       `yaml:"groups" doc:"Only people in one of these groups."`

@@ -73,7 +73,7 @@ func (c *checker) session() {
 			}
 		}
 	}
-	if s.Idle > s.Lifetime {
+	if s.Idle > s.Lifetime && !c.faulty("session.lifetime") {
 		c.fault("session.idle", FaultAt{
 			Problem: "is longer than session.lifetime, so it would never end a session",
 			Found:   span(s.Idle), Allowed: span(s.Lifetime) + " at most",

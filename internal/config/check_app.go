@@ -21,7 +21,7 @@ func (c *checker) apps() {
 		at := item("apps", i)
 		c.name(a.Name, at, "apps", names, i)
 		c.hosts(join(at, "hosts"), a.Hosts, taken)
-		c.hosts(join(at, "return_hosts"), a.ReturnHosts, make(map[string]string))
+		c.returnHosts(join(at, "return_hosts"), a.ReturnHosts)
 		c.methodNames(join(at, "methods"), a.Methods, c.configured())
 		c.upstream(join(at, "upstream"), &a.Upstream)
 		c.rules(join(at, "rules"), a)
@@ -44,6 +44,26 @@ func (c *checker) hosts(path string, hosts []string, taken map[string]string) {
 				continue
 			}
 			taken[host] = at
+		}
+	}
+}
+
+// returnHosts are hosts like the others, or with a leading dot all hosts below a
+// domain, which must then be somebody's own.
+func (c *checker) returnHosts(path string, hosts []string) {
+	for i, h := range hosts {
+		at := item(path, i)
+		bare, below := strings.CutPrefix(h, ".")
+		host, ok := c.host(at, bare)
+		if !ok {
+			continue
+		}
+		hosts[i] = h[:len(h)-len(bare)] + host
+		if suffix, _ := publicsuffix.PublicSuffix(host); below && suffix == host {
+			c.fault(at, FaultAt{
+				Problem: "would let a sign-in lead to anybody's site", Found: quoted(h),
+				Remedy: "write a domain of your own",
+			})
 		}
 	}
 }
@@ -84,6 +104,9 @@ func (c *checker) configured() []string {
 
 // methodNames checks names of methods against those that may stand there.
 func (c *checker) methodNames(path string, names, known []string) {
+	if len(known) == 0 && c.faulty("methods") {
+		return
+	}
 	for i, name := range names {
 		at := item(path, i)
 		switch {
@@ -148,9 +171,9 @@ func (c *checker) cookieDomain() {
 		return
 	}
 	c.file.Session.Cookie.Domain = name
-	for _, a := range c.file.Apps {
-		for _, h := range a.Hosts {
-			if bare := withoutPort(h); bare != name && !strings.HasSuffix(bare, "."+name) {
+	for i, a := range c.file.Apps {
+		for j, h := range a.Hosts {
+			if bare := withoutPort(h); bare != name && !strings.HasSuffix(bare, "."+name) && !c.faulty(item(join(item("apps", i), "hosts"), j)) {
 				c.fault(at, FaultAt{
 					Problem: fmt.Sprintf("does not cover the host %s of the app %s", shown(h), shown(a.Name)), Found: quoted(domain),
 					Allowed: "a domain that all hosts lie in, or nothing", Remedy: "remove it, or correct the domain or the host",

@@ -24,7 +24,7 @@ func (c *checker) rulePath(path, text string) {
 	if text == "" {
 		return
 	}
-	fault := FaultAt{Found: quoted(text), Allowed: "/x for one page, /x/** for all below it, * for one segment"}
+	fault := FaultAt{Found: quoted(text), Allowed: "/x for one page, /x/** for it and all below, * within a segment"}
 	switch {
 	case text[0] != '/':
 		fault.Problem = "does not begin with a slash, so it would match nothing"
@@ -39,8 +39,8 @@ func (c *checker) rulePath(path, text string) {
 		fault.Problem = "is never the path of a request"
 		fault.Remedy = "remove empty segments, . and .."
 	case !wildcards(text):
-		fault.Problem = "has a * where it means nothing"
-		fault.Remedy = "write * as a whole segment, or ** as the last one"
+		fault.Problem = "has ** within a segment"
+		fault.Remedy = "write * within a segment, and ** as a segment of its own"
 	default:
 		return
 	}
@@ -57,10 +57,10 @@ func canonicalPath(p string) bool {
 	return true
 }
 
+// wildcards reports whether ** stands only as a whole segment.
 func wildcards(p string) bool {
-	segments := strings.Split(p[1:], "/")
-	for i, s := range segments {
-		if strings.Contains(s, "*") && s != "*" && (s != "**" || i < len(segments)-1) {
+	for s := range strings.SplitSeq(p, "/") {
+		if strings.Contains(s, "**") && s != "**" {
 			return false
 		}
 	}
@@ -92,20 +92,22 @@ func (c *checker) httpMethods(path string, methods []string) {
 
 var verb = regexp.MustCompile(`^[A-Z][A-Z-]{1,31}$`)
 
-// conditions reports those that could never matter.
+// conditions reports those that could never matter. With allow: anyone, people
+// who are not in the networks are let in by the other conditions.
 func (c *checker) conditions(path string, r *Rule) {
-	asked := map[string]bool{
-		"groups": len(r.Groups) > 0, "users": len(r.Users) > 0, "methods": len(r.Methods) > 0,
-		"networks": len(r.Networks) > 0 && r.Allow == "nobody",
-	}
-	for _, key := range []string{"groups", "users", "methods", "networks"} {
-		if asked[key] && (r.Allow == "anyone" || r.Allow == "nobody") {
-			c.fault(join(path, key), FaultAt{
-				Problem: "has no effect with allow: " + r.Allow,
-				Remedy:  "write allow: signed_in, or remove " + key,
-			})
+	useless := func(key string, n int) {
+		if n == 0 || r.Allow == "signed_in" || r.Allow == "anyone" && len(r.Networks) > 0 {
+			return
 		}
+		c.fault(join(path, key), FaultAt{
+			Problem: "has no effect with allow: " + r.Allow,
+			Remedy:  "write allow: signed_in, or remove " + key,
+		})
 	}
+	useless("groups", len(r.Groups))
+	useless("users", len(r.Users))
+	useless("methods", len(r.Methods))
+	useless("networks", len(r.Networks))
 	for key, list := range map[string][]string{"groups": r.Groups, "users": r.Users} {
 		for i, name := range list {
 			if name == "" {
@@ -143,6 +145,8 @@ func covers(a, b *Rule) bool {
 	return pathCovers(a.Path, b.Path)
 }
 
+// pathCovers compares patterns segment by segment. It says no where it would
+// have to think: about ** before the end, and about * within a segment.
 func pathCovers(a, b string) bool {
 	if a == "" || a == "/**" || a == b {
 		return true
@@ -150,12 +154,15 @@ func pathCovers(a, b string) bool {
 	if b == "" {
 		return false
 	}
-	as, bs := strings.Split(a, "/"), strings.Split(b, "/")
+	as, bs := strings.Split(strings.Trim(a, "/"), "/"), strings.Split(strings.Trim(b, "/"), "/")
 	for i, s := range as {
 		switch {
 		case s == "**":
-			return i < len(bs)
-		case i >= len(bs), s != bs[i] && (s != "*" || bs[i] == "" || bs[i] == "**"):
+			return i == len(as)-1
+		case i >= len(bs):
+			return false
+		case s == bs[i] || s == "*" && bs[i] != "" && bs[i] != "**":
+		default:
 			return false
 		}
 	}

@@ -45,7 +45,7 @@ func (b *badge) Validate() error {
 			faults = append(faults, &authn.Fault{Path: item("users", i) + ".name", Problem: "nobody is root", Remedy: "choose another name"})
 		}
 		if u.Name == "alice" && u.PIN.Empty() {
-			faults = append(faults, &authn.Fault{Path: item("users", i) + ".pin", Problem: "alice needs a PIN"})
+			faults = append(faults, &authn.Fault{Path: item("users", i) + ".pin", Problem: "alice needs a PIN", Remedy: "add one"})
 		}
 	}
 	if b.Server == "loose" {

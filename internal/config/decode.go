@@ -172,10 +172,10 @@ func (d *decoder) absent(path string, v reflect.Value, f field) {
 	switch {
 	case f.required:
 		d.fault(full, FaultAt{Problem: "is missing", Remedy: f.remedy()})
-	case f.deflt != "":
-		d.byDefault(v, f)
 	case v.Kind() == reflect.Struct && !isScalar(v.Type()):
 		d.structure(&yaml.Node{Kind: yaml.MappingNode}, full, v)
+	case f.deflt != "":
+		d.byDefault(v, f)
 	}
 }
 

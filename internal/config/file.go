@@ -52,8 +52,8 @@ type Storage struct {
 // Session says how long people stay signed in.
 type Session struct {
 	Secrets  []authn.Secret `yaml:"secrets" doc:"Secrets of at least 32 bytes: the first seals, all open; one is made in storage.path if the list is absent."`
-	Idle     time.Duration  `yaml:"idle" default:"20m" min:"1m" max:"8760h" doc:"A session ends this long after a person last did something."`
-	Lifetime time.Duration  `yaml:"lifetime" default:"12h" min:"1m" max:"8760h" doc:"A session ends this long after the sign-in, whatever happens."`
+	Idle     time.Duration  `yaml:"idle" default:"20m" min:"1s" max:"8760h" doc:"A session ends this long after a person last did something."`
+	Lifetime time.Duration  `yaml:"lifetime" default:"12h" min:"1s" max:"8760h" doc:"A session ends this long after the sign-in, whatever happens."`
 	Cookie   Cookie         `yaml:"cookie" doc:"The session's cookie."`
 }
 

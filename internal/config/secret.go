@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 
 	"foregate/authn"
@@ -83,11 +84,17 @@ func (d *decoder) reference(key, target *yaml.Node, path string) (string, bool) 
 func (d *decoder) fromEnv(name, path string) (string, bool) {
 	value := os.Getenv(name)
 	if value == "" {
-		d.fault(path, FaultAt{Problem: "the environment variable is not set or empty", Found: "{env: " + shown(name) + "}", Remedy: "set it for the process that runs Foregate"})
+		fault := FaultAt{Problem: "the environment variable is not set or empty", Remedy: "set it for the process that runs Foregate"}
+		if envName.MatchString(name) { // else it may be the secret itself
+			fault.Found = "{env: " + name + "}"
+		}
+		d.fault(path, fault)
 		return "", false
 	}
 	return value, true
 }
+
+var envName = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,63}$`)
 
 // fromFile reads a secret and trims exactly one newline, which editors and echo
 // leave at the end; anything more belongs to the secret.

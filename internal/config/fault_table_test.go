@@ -1,0 +1,161 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// with puts a line into an otherwise right file, in place of one that has the
+// same key.
+func with(old, new string) string {
+	if !strings.Contains(least, old) {
+		panic("not in the least file: " + old)
+	}
+	return strings.Replace(least, old, new, 1)
+}
+
+func TestEachFaultHasPlaceAndWords(t *testing.T) {
+	const badgeLine = "badge: {server: https://badge.example}"
+	app := func(line string) string { return least + "    " + line + "\n" }
+	method := func(section string) string { return with(badgeLine, section) }
+	tests := map[string]struct {
+		text string
+		want string // how the one fault begins, and after … how it goes on
+	}{
+		"empty":                {"", "1:1: the file is empty; start from config.example.yaml"},
+		"only comments":        {"# nothing\n", "1:1: the file is empty"},
+		"null document":        {"---\n", "1:1: the file is empty"},
+		"not a map":            {"- a\n", "1:1: is not a configuration (found a list"},
+		"not UTF-8":            {"a: b\nc: \xff\n", "2:4: the text is not UTF-8"},
+		"UTF-16":               {"\xff\xfea\x00", "1:1: the text is not UTF-8"},
+		"control character":    {"a: b\nc: x\x00\n", "2:5: a control character is not allowed (found U+0000)"},
+		"too large":            {strings.Repeat("#", maxBytes+1), "1:1: the file is too large"},
+		"tab":                  {"log:\n\tlevel: info\n", "2:1: a tab cannot indent; indent with spaces"},
+		"second document":      {least + "---\nlog: {}\n", "9:1: a second document begins here"},
+		"unclosed bracket":     {"methods: [a\nb: c\n", "2:2: is not YAML: did not find expected ',' or ']'"},
+		"stray colon":          {"a: b: c\n", "1:5: a colon is not allowed here"},
+		"at sign":              {"a: @b\n", "1:4: a value cannot begin with this character; put the value into quotes"},
+		"unknown anchor":       {"a: *b\n", "1:4: a value that begins with * refers to an anchor"},
+		"deep":                 {"a: " + strings.Repeat("[", 20000), "1:10004: brackets are nested too deeply"},
+		"tag":                  {least + "prefix: !x /sso\n", "9:9: prefix: a value that begins with ! has a YAML tag"},
+		"merge":                {least + "log: {<<: {level: info}}\n", "9:7: log: a key must be plain text"},
+		"key that is a map":    {least + "log: {? {a: b} : c}\n", "9:9: log: a key must be plain text"},
+		"unknown key":          {least + "sesion: {idle: 20m}\n", `9:1: sesion: unknown key (allowed apps, insecure_trust_all_proxies, limits, listen, log, methods, prefix, session, storage, tls, trusted_proxies); correct or remove it — did you mean "session"?`},
+		"nothing alike":        {least + "quux: 1\n", "9:1: quux: unknown key (allowed apps, insecure_trust_all_proxies, limits, listen, log, methods, prefix, session, storage, tls, trusted_proxies); correct or remove it"},
+		"duplicate key":        {least + "prefix: /a\nprefix: /b\n", "10:1: prefix: is there already in line 9; keep one of the two"},
+		"map wanted":           {least + "log: json\n", "9:6: log: is of the wrong kind (found a text; allowed a map of keys)"},
+		"list wanted":          {app("rules: {path: /x}"), "9:5: apps[0].rules: is of the wrong kind (found a map; allowed a list)"},
+		"one value wanted":     {least + "prefix: [/sso]\n", "9:1: prefix: is of the wrong kind (found a list; allowed a text)"},
+		"null value":           {least + "prefix:\n", "9:1: prefix: has no value"},
+		"no methods":           {"methods:\napps: [{name: a, hosts: [a], upstream: {url: 'http://a'}, methods: [b]}]\n", "1:1: methods: is empty; add methods: ways to sign in"},
+		"no kind":              {method("title: x"), "2:5: methods[0]: the method has no kind (allowed one of badge, door)"},
+		"unknown kind":         {method("bagde: {}"), `3:5: methods[0].bagde: unknown kind of method (allowed badge, door); correct it — did you mean "badge"?`},
+		"two kinds":            {method(badgeLine + "\n    door: {}"), "4:5: methods[0].door: a method is of one kind, and this one is badge already"},
+		"missing key":          {method("badge: {}"), "3:5: methods[0].badge.server: is missing; add server: address of the badge server"},
+		"empty key":            {method(`badge: {server: ""}`), "3:21: methods[0].badge.server: is empty"},
+		"fault of the method":  {method("badge: {server: ftp://x}"), "3:21: methods[0].badge.server: is not an https address; write https:// in front"},
+		"fault in its list":    {method("badge: {server: x, users: [{name: a}, {name: root}]}"), "3:50: methods[0].badge.users[1].name: nobody is root"},
+		"fault of absent key":  {method("badge: {server: x, users: [{name: alice}]}"), "3:32: methods[0].badge.users[0].pin: alice needs a PIN"},
+		"error of the method":  {method("badge: {server: loose}"), "3:5: methods[0].badge: the server is loose"},
+		"enum in a list":       {method("badge: {server: x, scopes: [a, B]}"), `3:36: methods[0].badge.scopes[1]: is none of the allowed words (found "B"; allowed a, b, c); write one of them`},
+		"not whole":            {method("badge: {server: x, retries: 1.5}"), `3:33: methods[0].badge.retries: is not a whole number (found "1.5"; allowed 0 to 9)`},
+		"too many":             {method("badge: {server: x, retries: 10}"), `3:33: methods[0].badge.retries: is too large (found "10"; allowed 0 to 9); write 9 or less`},
+		"negative":             {method("badge: {server: x, retries: -1}"), `3:33: methods[0].badge.retries: is too small (found "-1"; allowed 0 to 9); write 0 or more`},
+		"not a number":         {method("badge: {server: x, share: .nan}"), `3:31: methods[0].badge.share: is not a number`},
+		"not an address":       {method("badge: {server: x, home: door7}"), `3:30: methods[0].badge.home: is not an IP address (found "door7"`},
+		"name twice":           {method(badgeLine + "\n  - name: ward\n    door: {}"), "4:11: methods[1].name: the name is taken by methods[0] in line 2"},
+		"bad name":             {strings.ReplaceAll(least, "ward", "Ward"), `2:11: methods[0].name: is not a plain name (found "Ward"`},
+		"bare number":          {least + "session: {idle: 20}\n", `9:17: session.idle: is not a length of time (found "20"; allowed 1m to 8760h); write its unit: 20s for seconds, 20m for minutes, 20h for hours`},
+		"days":                 {least + "session: {lifetime: 2d}\n", `9:21: session.lifetime: is not a length of time (found "2d"; allowed 1m to 8760h); there is no unit for days: write 48h`},
+		"zero":                 {least + "limits: {idle_timeout: 0}\n", `9:24: limits.idle_timeout: is too small (found "0"; allowed 1s to 1h); write 1s or more`},
+		"idle over lifetime":   {least + "session: {idle: 2h, lifetime: 90m}\n", `9:17: session.idle: is longer than session.lifetime, so it would never end a session (found 2h; allowed 1h30m at most)`},
+		"short secret":         {least + "session: {secrets: [abc]}\n", "9:21: session.secrets[0]: the secret is too short (found 3 bytes; allowed 32 bytes or more)"},
+		"secret twice":         {least + fmt.Sprintf("session: {secrets: [%[1]s, %[1]s]}\n", strings.Repeat("k", 32)), "9:55: session.secrets[1]: is the same secret as the one at [0]"},
+		"cookie name":          {least + "session: {cookie: {name: __Host-x}}\n", `9:26: session.cookie.name: is not a name for a cookie (found "__Host-x"`},
+		"cookie domain":        {least + "session: {cookie: {domain: clinic.example}}\n", "9:28: session.cookie.domain: does not cover the host careplan.hospital.example of the app careplan"},
+		"half a label":         {least + "session: {cookie: {domain: spital.example}}\n", "9:28: session.cookie.domain: does not cover the host careplan.hospital.example"},
+		"public suffix":        {with("[careplan.hospital.example]", "[a.co.uk]") + "session: {cookie: {domain: co.uk}}\n", "9:28: session.cookie.domain: is a public suffix"},
+		"dotted domain":        {least + "session: {cookie: {domain: .hospital.example}}\n", "9:28: session.cookie.domain: begins with a dot (found \".hospital.example\"); write hospital.example"},
+		"domain of digits":     {least + "session: {cookie: {domain: 192.0.2.1}}\n", "9:28: session.cookie.domain: is not a domain"},
+		"prefix":               {least + "prefix: /\n", `9:9: prefix: is not a path for Foregate's own pages (found "/"`},
+		"not a network":        {least + "trusted_proxies: [proxy]\n", `9:19: trusted_proxies[0]: is not a network (found "proxy"`},
+		"bits set":             {least + "trusted_proxies: [10.0.0.7/8]\n", `9:19: trusted_proxies[0]: has bits set beyond its length (found "10.0.0.7/8"; … write 10.0.0.0/8 for the network or 10.0.0.7 for the one address`},
+		"mapped network":       {least + "trusted_proxies: ['::ffff:10.0.0.0/104']\n", "9:19: trusted_proxies[0]: is not a network"},
+		"PB3 trust all":        {least + "trusted_proxies: [0.0.0.0/0]\n", "9:19: trusted_proxies[0]: trusts too much of the internet"},
+		"PB3 trust half":       {least + "trusted_proxies: ['8000::/1']\n", "9:19: trusted_proxies[0]: trusts too much of the internet"},
+		"trust both":           {least + "trusted_proxies: [10.0.0.1]\ninsecure_trust_all_proxies: true\n", "9:1: trusted_proxies: is useless beside insecure_trust_all_proxies"},
+		"listen":               {least + "listen: {http: 8080}\n", `9:16: listen.http: is not an address to listen on (found "8080"; … write ":8080"`},
+		"listen name":          {least + "listen: {http: 'ward.example:80'}\n", `9:16: listen.http: is not an address to listen on`},
+		"http off":             {least + "listen: {http: off}\n", "9:16: listen.http: … remove the key instead"},
+		"admin for all":        {least + "listen: {admin: ':9180'}\n", "9:17: listen.admin: could be reached from other machines"},
+		"address twice":        {least + "listen: {http: '127.0.0.1:9180'}\n", "9:1: listen.admin: another listener has this address"},
+		"https without cert":   {least + "listen: {https: ':8443'}\n", "9:17: listen.https: there is no certificate for https"},
+		"host scheme":          {with("careplan.hospital.example", "https://careplan.hospital.example/x"), "6:13: apps[0].hosts[0]: is an address and not a host … write careplan.hospital.example"},
+		"host path":            {with("careplan.hospital.example", "careplan.hospital.example/x"), "6:13: apps[0].hosts[0]: has a path, and a host has none … write careplan.hospital.example"},
+		"host capitals":        {with("careplan.hospital.example", "Careplan.Hospital.example:8443"), "6:13: apps[0].hosts[0]: has capital letters … write careplan.hospital.example:8443"},
+		"host wildcard":        {with("careplan.hospital.example", `"*.hospital.example"`), "6:13: apps[0].hosts[0]: has a wildcard"},
+		"host dot":             {with("careplan.hospital.example", "careplan.hospital.example."), "6:13: apps[0].hosts[0]: ends with a dot … write careplan.hospital.example"},
+		"host port":            {with("careplan.hospital.example", "careplan.hospital.example:99999"), "6:13: apps[0].hosts[0]: has a port that is none … write careplan.hospital.example"},
+		"host user":            {with("careplan.hospital.example", "bob:x@careplan.hospital.example"), "6:13: apps[0].hosts[0]: has a user name, and a host has none (allowed"},
+		"host of digits":       {with("careplan.hospital.example", `"0x7f.1"`), "6:13: apps[0].hosts[0]: is neither a name nor an IP address"},
+		"host bare v6":         {with("careplan.hospital.example", `"2001:db8::0:1"`), "6:13: apps[0].hosts[0]: is an IP address in an unusual form … write [2001:db8::1]"},
+		"host spaces":          {with("careplan.hospital.example", `"a b.example"`), "6:13: apps[0].hosts[0]: is not a host"},
+		"host empty":           {with("careplan.hospital.example", `""`), "6:13: apps[0].hosts[0]: is not a host"},
+		"host twice":           {with("[careplan.hospital.example]", "[bücher.example, xn--bcher-kva.example]"), "6:29: apps[0].hosts[1]: the host is taken by apps[0].hosts[0] in line 6"},
+		"no hosts":             {with("[careplan.hospital.example]", "[]"), "6:5: apps[0].hosts: the list is empty; add hosts"},
+		"return host":          {app("return_hosts: [https://b.example]"), "9:20: apps[0].return_hosts[0]: is an address and not a host … write b.example"},
+		"return to anywhere":   {app("return_hosts: [.co.uk]"), "9:20: apps[0].return_hosts[0]: would let a sign-in lead to anybody's site"},
+		"upstream missing":     {with("    upstream: {url: http://127.0.0.1:9000}\n", ""), "5:5: apps[0].upstream.url: is missing"},
+		"upstream scheme":      {with("http://127.0.0.1:9000", "127.0.0.1:9000"), "7:21: apps[0].upstream.url: is not a web address (found \"127.0.0.1:9000\""},
+		"upstream ftp":         {with("http://127.0.0.1:9000", "ftp://127.0.0.1"), "7:21: apps[0].upstream.url: is not a web address"},
+		"upstream port":        {with("http://127.0.0.1:9000", "http://a:0"), "7:21: apps[0].upstream.url: is not a web address"},
+		"upstream query":       {with("http://127.0.0.1:9000", "http://a/?b=c"), "7:21: apps[0].upstream.url: has a query or a fragment"},
+		"upstream credentials": {with("http://127.0.0.1:9000", "http://bob:x@a"), "7:21: apps[0].upstream.url: holds a user name or password (allowed"},
+		"upstream ca on http":  {with("9000}", "9000, ca: x.pem}"), "7:48: apps[0].upstream.ca: is of no use for an application on plain http"},
+		"upstream host":        {with("9000}", "9000, host: http://a}"), "7:50: apps[0].upstream.host: is an address and not a host … write a"},
+		"unknown method":       {with("methods: [ward]", "methods: [wrad]"), `8:15: apps[0].methods[0]: there is no such method (found "wrad"; allowed ward); write the name of one of the methods — did you mean "ward"?`},
+		"method twice":         {with("methods: [ward]", "methods: [ward, ward]"), "8:21: apps[0].methods[1]: is listed twice"},
+		"rule allow":           {app("rules: [{allow: everybody}]"), `9:21: apps[0].rules[0].allow: is none of the allowed words (found "everybody"; allowed anyone, signed_in, nobody)`},
+		"rule path":            {app("rules: [{path: admin/**}]"), `9:20: apps[0].rules[0].path: does not begin with a slash, so it would match nothing (found "admin/**"; … write /admin/**`},
+		"rule query":           {app("rules: [{path: '/a?b'}]"), "9:20: apps[0].rules[0].path: holds a query"},
+		"rule escape":          {app("rules: [{path: /a%2fb}]"), "9:20: apps[0].rules[0].path: is not in plain form"},
+		"rule dots":            {app("rules: [{path: /a/../b}]"), "9:20: apps[0].rules[0].path: is never the path of a request"},
+		"rule slashes":         {app("rules: [{path: //b}]"), "9:20: apps[0].rules[0].path: is never the path of a request"},
+		"rule star":            {app("rules: [{path: /a**/b}]"), "9:20: apps[0].rules[0].path: has ** within a segment"},
+		"rule stars at an end": {app("rules: [{path: /b/a**}]"), "9:20: apps[0].rules[0].path: has ** within a segment"},
+		"rule verb":            {app("rules: [{http_methods: [get]}]"), `9:29: apps[0].rules[0].http_methods[0]: is not an HTTP method (found "get"; … write GET`},
+		"rule trace":           {app("rules: [{http_methods: [TRACE]}]"), `9:29: apps[0].rules[0].http_methods[0]: is never passed on`},
+		"rule verb twice":      {app("rules: [{http_methods: [GET, GET]}]"), `9:34: apps[0].rules[0].http_methods[1]: is listed twice`},
+		"rule method":          {app("rules: [{methods: [word]}]"), `9:24: apps[0].rules[0].methods[0]: there is no such method (found "word"; allowed ward); … did you mean "ward"?`},
+		"rule groups, anyone":  {app("rules: [{path: /x, allow: anyone, groups: [a]}]"), "9:39: apps[0].rules[0].groups: has no effect with allow: anyone"},
+		"rule nets, nobody":    {app("rules: [{path: /x, allow: nobody, networks: [10.0.0.1]}]"), "9:39: apps[0].rules[0].networks: has no effect with allow: nobody"},
+		"rule empty group":     {app("rules: [{groups: ['']}]"), "9:23: apps[0].rules[0].groups[0]: is empty"},
+		"rule never reached":   {app("rules: [{allow: signed_in}, {path: /x}]"), "9:33: apps[0].rules[1]: is never reached: the rule in line 9 decides first"},
+		"header reserved":      {app("headers: {map: {transfer-encoding: {value: a}}}"), "9:21: apps[0].headers.map.transfer-encoding: is a header that Foregate or HTTP itself needs"},
+		"header name":          {app("headers: {map: {X_User: {claim: user}}}"), "9:21: apps[0].headers.map.X_User: is not the name of a header"},
+		"header twice":         {app("headers: {map: {X-User: {claim: user}, x-user: {claim: name}}}"), "9:44: apps[0].headers.map.x-user: is the same header as X-User"},
+		"header of nothing":    {app("headers: {map: {X-User: {}}}"), "9:21: apps[0].headers.map.X-User: needs exactly one of claim and value"},
+		"header value":         {app("headers: {map: {X-User: {value: \"a\\nb\"}}}"), "9:37: apps[0].headers.map.X-User.value: cannot be sent in a header"},
+		"preset":               {app("headers: {preset: Remote}"), `9:23: apps[0].headers.preset: is none of the allowed words (found "Remote"; allowed forwarded, remote, auth-request, none); write one of them — did you mean "remote"?`},
+		"colour":               {app("page: {colour: '#abc'}"), `9:20: apps[0].page.colour: is not a colour (found "#abc"`},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := parse(t, tt.text)
+			var faults *Faults
+			if !errors.As(err, &faults) || len(faults.All) != 1 {
+				t.Fatalf("got %v, want one fault", err)
+			}
+			begin, rest, _ := strings.Cut(tt.want, " … ")
+			got := err.Error()
+			if !strings.HasPrefix(got, "foregate.yaml:"+begin) || !strings.Contains(got, rest) {
+				t.Errorf("got  %s\nwant foregate.yaml:%s", got, tt.want)
+			}
+			if faults.All[0].Remedy == "" && name != "error of the method" {
+				t.Errorf("no remedy: %s", got)
+			}
+		})
+	}
+}

@@ -1,0 +1,130 @@
+// Package database opens the one file in which a machine keeps everything.
+//
+// Open makes the folder and the file, brings the schema up to date, and returns
+// two handles: one connection that writes and a few that read. SQLite lets one
+// transaction write at a time; with one connection they stand in line in Go,
+// where waiting ends with the context.
+package database
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/pressly/goose/v3"
+	_ "modernc.org/sqlite" // the driver named "sqlite"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+const (
+	readers     = 3
+	openTimeout = 30 * time.Second // migrations included
+)
+
+// DB is an open database file.
+type DB struct {
+	Writer *sql.DB // one connection; its transactions take the write lock at once
+	Reader *sql.DB // a few connections that cannot write
+}
+
+// Open opens the file, which is made if it is missing, readable by its owner
+// alone. An error says what to change.
+func Open(ctx context.Context, path string) (*DB, error) {
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("database: %q: %w", path, err)
+	}
+	if err := prepare(path); err != nil {
+		return nil, err
+	}
+	db := new(DB)
+	if db.Writer, err = sql.Open("sqlite", address(path, false)); err != nil {
+		return nil, fmt.Errorf("database: open %s: %w", path, err)
+	}
+	db.Writer.SetMaxOpenConns(1)
+	if err := migrate(ctx, db.Writer); err != nil {
+		return nil, errors.Join(fmt.Errorf("database: %s: %w", path, err), db.Writer.Close())
+	}
+	if db.Reader, err = sql.Open("sqlite", address(path, true)); err != nil {
+		return nil, errors.Join(fmt.Errorf("database: open %s: %w", path, err), db.Writer.Close())
+	}
+	db.Reader.SetMaxOpenConns(readers)
+	db.Reader.SetMaxIdleConns(readers)
+	return db, nil
+}
+
+// Close closes the file. Calls under way end first.
+func (db *DB) Close() error {
+	return errors.Join(db.Reader.Close(), db.Writer.Close())
+}
+
+// prepare makes folder and file before SQLite does, which would give both to
+// everybody on the machine. SQLite gives its journal the rights of the file.
+func prepare(path string) error {
+	folder := filepath.Dir(path)
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return fmt.Errorf("database: make folder %s: %w; make it yourself or change storage.path", folder, err)
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("database: %w; user %d must be able to write folder %s and all in it, or change storage.path",
+			err, os.Getuid(), folder)
+	}
+	if err := f.Chmod(0o600); err != nil {
+		return errors.Join(fmt.Errorf("database: keep the file to its owner: %w", err), f.Close())
+	}
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	return nil
+}
+
+// address is path with what every connection is told first. FULL makes a
+// transaction that was acknowledged survive a power cut. Memory stays small:
+// two MiB for each connection, nothing mapped.
+func address(path string, readOnly bool) string {
+	q := url.Values{"_pragma": {
+		"busy_timeout(2500)",
+		"auto_vacuum(incremental)", // before the first table, or never
+		"journal_mode(wal)",
+		"synchronous(full)",
+		"journal_size_limit(8388608)",
+		"foreign_keys(on)",
+		"cache_size(-2048)",
+		"mmap_size(0)",
+		"trusted_schema(off)",
+	}}
+	if readOnly {
+		q["_pragma"] = []string{"busy_timeout(2500)", "query_only(on)", "cache_size(-2048)", "mmap_size(0)", "trusted_schema(off)"}
+	} else {
+		q.Set("_txlock", "immediate") // a transaction that reads first could not become a writer later
+	}
+	return (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String()
+}
+
+func migrate(ctx context.Context, db *sql.DB) error {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	provider, err := goose.NewProvider(goose.DialectSQLite3, db, files,
+		goose.WithLogger(goose.NopLogger()), goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		return fmt.Errorf("read migrations: %w", err)
+	}
+	if _, err := provider.Up(ctx); err != nil {
+		return fmt.Errorf("bring the schema up to date: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,382 @@
+// Package gate tests the real binary from outside: raw sockets before it, an
+// application behind it that records every byte. The identifiers in the names of
+// tests are those of the cases they come from.
+package gate
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+var binary string // the program under test, built once
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "foregate-gate-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	binary = filepath.Join(dir, "foregate")
+	build := exec.Command("go", "build", "-race", "-o", binary, "foregate")
+	build.Stdout, build.Stderr = os.Stderr, os.Stderr
+	if err := build.Run(); err != nil {
+		return 1
+	}
+	return m.Run()
+}
+
+// Passwords of the people in every fixture, with hashes that are cheap to check.
+const (
+	alicePassword = "alice-pass-1"
+	rootPassword  = "root-pass-1"
+)
+
+var hashes = sync.OnceValues(func() (map[string]string, error) {
+	out := make(map[string]string)
+	for user, password := range map[string]string{"alice": alicePassword, "root": rootPassword} {
+		cmd := exec.Command(binary, "hash-password")
+		cmd.Stdin = strings.NewReader(password + "\n")
+		b, err := cmd.Output()
+		if err != nil {
+			return nil, err
+		}
+		out[user] = strings.TrimSpace(string(b))
+	}
+	return out, nil
+})
+
+// foregate is one running Foregate with one recording application behind it.
+type foregate struct {
+	t     *testing.T
+	addr  string // of the public listener
+	admin string
+	dir   string
+	up    *application
+	cmd   *exec.Cmd
+	logs  *logBuffer
+}
+
+// options of a fixture; the zero value is the plain one.
+type options struct {
+	top   string // further top-level YAML
+	idle  string
+	app   string // further YAML of the app
+	rules string
+	up    *application
+}
+
+const defaultRules = `
+      - {path: /public/**, allow: anyone}
+      - {path: /api/*/status, allow: anyone}
+      - {path: /admin/**, groups: [admins]}
+      - {allow: signed_in}`
+
+func start(t *testing.T, o options) *foregate {
+	t.Helper()
+	hash, err := hashes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &foregate{t: t, addr: freeAddress(t), admin: freeAddress(t), dir: t.TempDir(), up: o.up}
+	if f.up == nil {
+		f.up = newApplication(t)
+	}
+	if o.idle == "" {
+		o.idle = "20m"
+	}
+	if o.rules == "" {
+		o.rules = defaultRules
+	}
+	yaml := fmt.Sprintf(`
+listen: {http: %q, admin: %q}
+storage: {path: ./data}
+session: {idle: %s}
+log: {level: debug}
+%s
+methods:
+  - name: local
+    title: User name and password
+    local:
+      users:
+        - {user: alice, name: Alice, groups: [users], password_hash: %q}
+        - {user: root, name: Root, groups: [admins], password_hash: %q}
+apps:
+  - name: app
+    hosts: [app.test]
+    upstream: {url: "http://%s", response_timeout: 5s}
+    methods: [local]
+    headers: {preset: forwarded, assertion: true}
+%s
+    rules:%s
+`, f.addr, f.admin, o.idle, o.top, hash["alice"], hash["root"], f.up.addr(), o.app, o.rules)
+	if err := os.WriteFile(filepath.Join(f.dir, "foregate.yaml"), []byte(yaml), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f.run()
+	t.Cleanup(f.stop)
+	return f
+}
+
+func (f *foregate) run() {
+	f.t.Helper()
+	f.logs = &logBuffer{}
+	f.cmd = exec.Command(binary, "serve", "-c", filepath.Join(f.dir, "foregate.yaml"))
+	f.cmd.Stderr = f.logs
+	f.cmd.Env = append(os.Environ(), "GORACE=halt_on_error=1")
+	if err := f.cmd.Start(); err != nil {
+		f.t.Fatal(err)
+	}
+	deadline := time.Now().Add(15 * time.Second)
+	for {
+		resp, err := http.Get("http://" + f.admin + "/readyz")
+		if err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		if time.Now().After(deadline) {
+			f.t.Fatalf("foregate did not get ready: %v\n%s", err, f.logs.String())
+		}
+		pause()
+	}
+}
+
+// pause waits a moment in a loop that has a deadline and asks another process.
+func pause() { <-time.After(20 * time.Millisecond) }
+
+func (f *foregate) stop() {
+	if f.cmd.ProcessState != nil {
+		return
+	}
+	_ = f.cmd.Process.Signal(syscall.SIGTERM)
+	done := make(chan error, 1)
+	go func() { done <- f.cmd.Wait() }()
+	select {
+	case err := <-done:
+		if err != nil {
+			f.t.Errorf("foregate ended with %v\n%s", err, f.logs.String())
+		}
+	case <-time.After(20 * time.Second):
+		_ = f.cmd.Process.Kill()
+		<-done
+		f.t.Error("foregate did not end on SIGTERM")
+	}
+	if strings.Contains(f.logs.String(), "DATA RACE") || strings.Contains(f.logs.String(), "panic") {
+		f.t.Errorf("a race or a panic:\n%s", f.logs.String())
+	}
+}
+
+func (f *foregate) kill() {
+	_ = f.cmd.Process.Kill()
+	_ = f.cmd.Wait()
+}
+
+// signIn signs a person in over HTTP and returns the Cookie header of the session.
+func (f *foregate) signIn(user, password string) string {
+	f.t.Helper()
+	b := newBrowser(f)
+	resp := b.get("/sso/sign-in?rd=/")
+	resp = b.submit(resp, url.Values{"username": {user}, "password": {password}})
+	if resp.StatusCode != http.StatusSeeOther {
+		f.t.Fatalf("signing in as %s: %s\n%s", user, resp.Status, f.logs.String())
+	}
+	c := b.cookie("foregate")
+	if c == "" {
+		f.t.Fatalf("signing in as %s set no session cookie", user)
+	}
+	return "foregate=" + c
+}
+
+func (f *foregate) alice() string { return f.signIn("alice", alicePassword) }
+func (f *foregate) root() string  { return f.signIn("root", rootPassword) }
+
+// raw sends bytes on a new connection and returns all that comes back until the
+// connection closes or is quiet. It never repairs anything.
+func (f *foregate) raw(request string) string {
+	f.t.Helper()
+	conn, err := net.Dial("tcp", f.addr)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, request); err != nil {
+		return ""
+	}
+	return readQuiet(conn)
+}
+
+// readQuiet reads until the peer closes or has been silent for a while.
+func readQuiet(conn net.Conn) string {
+	var out bytes.Buffer
+	buf := make([]byte, 32<<10)
+	for {
+		_ = conn.SetReadDeadline(time.Now().Add(400 * time.Millisecond))
+		n, err := conn.Read(buf)
+		out.Write(buf[:n])
+		if err != nil {
+			return out.String()
+		}
+	}
+}
+
+// get is a raw GET of target by whoever has cookie.
+func (f *foregate) get(target, cookie string, headers ...string) string {
+	f.t.Helper()
+	var b strings.Builder
+	fmt.Fprintf(&b, "GET %s HTTP/1.1\r\nHost: app.test\r\nConnection: close\r\n", target)
+	if cookie != "" {
+		fmt.Fprintf(&b, "Cookie: %s\r\n", cookie)
+	}
+	for _, h := range headers {
+		b.WriteString(h + "\r\n")
+	}
+	return f.raw(b.String() + "\r\n")
+}
+
+func statusOf(answer string) int {
+	var status int
+	_, _ = fmt.Sscanf(answer, "HTTP/1.1 %d", &status)
+	return status
+}
+
+// browser keeps cookies and follows nothing by itself.
+type browser struct {
+	f      *foregate
+	client *http.Client
+	jar    map[string]string
+	header http.Header // of every request
+}
+
+func newBrowser(f *foregate) *browser {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "tcp", f.addr)
+	}
+	return &browser{
+		f: f, jar: make(map[string]string),
+		client: &http.Client{
+			Transport:     &http.Transport{DialContext: dial, DisableKeepAlives: true},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+			Timeout:       20 * time.Second,
+		},
+		header: http.Header{"Accept": {"text/html"}, "Sec-Fetch-Mode": {"navigate"}, "Sec-Fetch-Dest": {"document"}},
+	}
+}
+
+type answer struct {
+	*http.Response
+	body string
+}
+
+func (b *browser) do(method, target string, form url.Values, more http.Header) answer {
+	b.f.t.Helper()
+	var body io.Reader
+	if form != nil {
+		body = strings.NewReader(form.Encode())
+	}
+	r, err := http.NewRequest(method, "http://app.test"+target, body)
+	if err != nil {
+		b.f.t.Fatal(err)
+	}
+	r.Header = b.header.Clone()
+	if form != nil {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Origin", "http://app.test")
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+	}
+	for k, v := range more {
+		r.Header[k] = v
+	}
+	for name, value := range b.jar {
+		r.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	resp, err := b.client.Do(r)
+	if err != nil {
+		b.f.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		b.f.t.Fatal(err)
+	}
+	for _, c := range resp.Cookies() {
+		if c.MaxAge < 0 {
+			delete(b.jar, c.Name)
+			continue
+		}
+		b.jar[c.Name] = c.Value
+	}
+	return answer{resp, string(text)}
+}
+
+func (b *browser) get(target string) answer { return b.do("GET", target, nil, nil) }
+
+func (b *browser) cookie(name string) string { return b.jar[name] }
+
+var (
+	actionPattern = regexp.MustCompile(`<form[^>]*action="([^"]*)"`)
+	hiddenPattern = regexp.MustCompile(`<input[^>]*type="hidden"[^>]*name="([^"]*)"[^>]*value="([^"]*)"`)
+)
+
+// submit fills in the form of a page and posts it.
+func (b *browser) submit(page answer, fields url.Values) answer {
+	b.f.t.Helper()
+	action := actionPattern.FindStringSubmatch(page.body)
+	if action == nil {
+		b.f.t.Fatalf("no form on this page (%s):\n%s", page.Status, page.body)
+	}
+	for _, m := range hiddenPattern.FindAllStringSubmatch(page.body, -1) {
+		if !fields.Has(m[1]) {
+			fields.Set(m[1], unescapeHTML(m[2]))
+		}
+	}
+	return b.do("POST", unescapeHTML(action[1]), fields, nil)
+}
+
+func unescapeHTML(s string) string {
+	return strings.NewReplacer("&amp;", "&", "&#34;", `"`, "&#39;", "'", "&lt;", "<", "&gt;", ">", "&#43;", "+").Replace(s)
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+type logBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}

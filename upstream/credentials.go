@@ -1,0 +1,194 @@
+package upstream
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"foregate/authn"
+)
+
+// maxCredentials bounds what identity adds to a request, in bytes: names, values
+// and the assertion. Application servers refuse more than 8 to 64 KiB of header
+// with an error that nobody understands.
+const maxCredentials = 16 << 10
+
+// Credentials are the headers that say to one application who is asking. They
+// are made once per session and are safe for concurrent use.
+type Credentials struct {
+	upstream *Upstream
+	id       *authn.Identity
+	headers  []headerValue
+	size     int
+	err      error // why nothing may be forwarded with them
+
+	signing sync.Mutex
+	signed  atomic.Pointer[signedAssertion]
+}
+
+type headerValue struct {
+	name  string
+	value []string // shared by all requests, never written to
+}
+
+type signedAssertion struct {
+	value []string
+	renew time.Time
+}
+
+// Credentials builds the header values of an identity, which must not change
+// afterwards. An anonymous identity has none.
+//
+// Values are percent-encoded (RFC 3986, section 2.1): "%", every byte outside
+// 0x20–0x7E, and a space at either end; in a list also "," within an element. So
+// whatever a provider says is one header line, decodes to what it was, and two
+// people never look alike. Empty elements of a list are left out. If all of it
+// is more than 16 KiB, Forward refuses.
+func (u *Upstream) Credentials(id *authn.Identity) *Credentials {
+	c := &Credentials{upstream: u, id: id}
+	if id.Anonymous() {
+		return c
+	}
+	for _, h := range u.headers {
+		value := h.source.read(id)
+		if value == "" {
+			continue
+		}
+		c.headers = append(c.headers, headerValue{h.name, []string{value}})
+		c.size += lineSize(h.name, value)
+	}
+	c.err = c.fits(c.size)
+	return c
+}
+
+func (c *Credentials) fits(size int) error {
+	if size <= maxCredentials {
+		return nil
+	}
+	return authn.Refused(
+		"Your account belongs to too many groups for this application. Ask your IT desk to send it fewer groups.",
+		fmt.Errorf("identity headers of %q are %d bytes, more than %d", c.upstream.cfg.Name, size, maxCredentials))
+}
+
+func lineSize(name, value string) int { return len(name) + len(": ") + len(value) + len("\r\n") }
+
+// assertion returns the header value of an assertion with at least half of its
+// life before it.
+func (c *Credentials) assertion() ([]string, error) {
+	if s := c.signed.Load(); s != nil && time.Now().Before(s.renew) {
+		return s.value, nil
+	}
+	c.signing.Lock()
+	defer c.signing.Unlock()
+	now := time.Now()
+	if s := c.signed.Load(); s != nil && now.Before(s.renew) {
+		return s.value, nil
+	}
+	token, err := c.upstream.signer.Sign(newAssertion(c.id, c.upstream.cfg.Name, now))
+	if err != nil {
+		return nil, fmt.Errorf("upstream: sign the assertion: %w", err)
+	}
+	if err := c.fits(c.size + lineSize(AssertionHeader, token)); err != nil {
+		return nil, err
+	}
+	s := &signedAssertion{value: []string{token}, renew: now.Add(assertionLife / 2)}
+	c.signed.Store(s)
+	return s.value, nil
+}
+
+// read returns the encoded value, "" for none.
+func (s Source) read(id *authn.Identity) string {
+	switch s.Claim {
+	case "":
+		return s.Value
+	case "user":
+		return encode(id.User, "")
+	case "email":
+		return encode(id.Email, "")
+	case "name":
+		return encode(id.Name, "")
+	case "groups":
+		return encodeList(id.Groups)
+	case "roles":
+		return encodeList(id.Roles)
+	case "preferred_username":
+		return encode(id.PreferredUsername, "")
+	case "subject":
+		return encode(id.Subject, "")
+	case "issuer":
+		return encode(id.Issuer, "")
+	case "method":
+		return encode(id.Method, "")
+	case "acr":
+		return encode(id.ACR, "")
+	case "amr":
+		return encodeList(id.AMR)
+	}
+	return encodeClaim(id.Claims[s.Claim])
+}
+
+// encodeClaim carries a JSON scalar or a list of scalars. An object has no form
+// that a header could carry and counts as no value.
+func encodeClaim(v any) string {
+	switch v := v.(type) {
+	case []string:
+		return encodeList(v)
+	case []any:
+		list := make([]string, len(v))
+		for i, item := range v {
+			list[i] = scalar(item)
+		}
+		return encodeList(list)
+	}
+	return encode(scalar(v), "")
+}
+
+func scalar(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case bool:
+		return strconv.FormatBool(v)
+	case json.Number:
+		return v.String()
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	case int:
+		return strconv.Itoa(v)
+	case int64:
+		return strconv.FormatInt(v, 10)
+	}
+	return ""
+}
+
+func encodeList(items []string) string {
+	encoded := make([]string, 0, len(items))
+	for _, item := range items {
+		if item != "" {
+			encoded = append(encoded, encode(item, ","))
+		}
+	}
+	return strings.Join(encoded, ",")
+}
+
+// encode percent-encodes what a header cannot carry, and the characters of also.
+func encode(s, also string) string {
+	unsafe := func(i int) bool {
+		c := s[i]
+		atEnd := i == 0 || i == len(s)-1
+		return c < ' ' || c > '~' || c == '%' || c == ' ' && atEnd || strings.IndexByte(also, c) >= 0
+	}
+	var b strings.Builder
+	for i := range len(s) {
+		if unsafe(i) {
+			fmt.Fprintf(&b, "%%%02X", s[i])
+		} else {
+			b.WriteByte(s[i])
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,186 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httputil"
+	"net/netip"
+	"strings"
+
+	"foregate/authn"
+)
+
+// Trip is what the proxy knows about one request that it lets through.
+type Trip struct {
+	Client    netip.Addr   // who asks, after trusted proxies: X-Forwarded-For and X-Real-IP
+	Scheme    string       // "http" or "https" as the browser sees it: X-Forwarded-Proto
+	Host      string       // host, and port if not the usual, as the browser sees it: X-Forwarded-Host, Host
+	RequestID string       // X-Request-ID; "" sends none
+	Who       *Credentials // as whom, made by the same Upstream; nil is nobody
+
+	// CloseAfter ends the client's connection after this response, as RFC 9112,
+	// section 6.1, asks for after doubtful framing. It has no effect on an upgrade.
+	CloseAfter bool
+
+	// Response is put on the final response: Set-Cookie beside the application's
+	// own, everything else in place of it. What a handler sets on the
+	// ResponseWriter instead would go out with a 1xx, and be lost after it. Pages
+	// of OnError do not get it.
+	Response http.Header
+}
+
+// passage is a Trip under way. It is the request's context, so that the hooks of
+// ReverseProxy find it, and holds what would be allocated one by one.
+type passage struct {
+	context.Context
+	trip      *Trip
+	in        *http.Request
+	assertion []string
+	values    [4]string // of X-Forwarded-For, -Host, -Proto and X-Request-ID
+	interim   interim
+}
+
+type passageKey struct{}
+
+func (p *passage) Value(key any) any {
+	if key == (passageKey{}) {
+		return p
+	}
+	return p.Context.Value(key)
+}
+
+func passageOf(ctx context.Context) *passage { return ctx.Value(passageKey{}).(*passage) }
+
+// Forward carries r to the application and its answer to w.
+//
+// The path goes out as r.URL has it, escapes kept; a base path of Config.URL is
+// put before it. Bodies stream in both directions. A WebSocket upgrade is
+// tunnelled until either side or the context of r ends; other upgrades are taken
+// off the request. CONNECT and TRACE are refused.
+//
+// If the application cannot be reached or does not speak HTTP, OnError answers.
+// If r's context is cancelled, or the response breaks off half-way, Forward
+// panics with http.ErrAbortHandler: the connection must end without what might
+// look like a whole response. It never retries what the application may have
+// begun to do, save for requests without a body whose method is safe (RFC 9110,
+// section 9.2.1) or which the client itself marked with an Idempotency-Key.
+func (u *Upstream) Forward(w http.ResponseWriter, r *http.Request, t *Trip) {
+	p := &passage{Context: r.Context(), trip: t, in: r}
+	if err := u.board(p); err != nil {
+		u.fail(w, p, err)
+		return
+	}
+	u.proxy.ServeHTTP(w, r.WithContext(p))
+}
+
+// board says why a request may not go out at all.
+func (u *Upstream) board(p *passage) error {
+	switch p.in.Method {
+	case http.MethodConnect, http.MethodTrace: // a tunnel; a mirror for credentials
+		return &authn.Error{
+			Public: "This kind of request is not served here.",
+			Err:    errors.New("upstream: CONNECT and TRACE are not forwarded"),
+			Status: http.StatusMethodNotAllowed,
+		}
+	}
+	who := p.trip.Who
+	if who == nil {
+		return nil
+	}
+	if who.upstream != u {
+		return &authn.Error{
+			Public: "Something went wrong here. Try again; if it goes on, tell your IT desk.",
+			Err:    errors.New("upstream: credentials were made for another application"),
+			Status: http.StatusInternalServerError,
+		}
+	}
+	if who.err != nil || !u.cfg.Assertion || who.id.Anonymous() {
+		return who.err
+	}
+	var err error
+	p.assertion, err = who.assertion()
+	return err
+}
+
+// rewrite runs after ReverseProxy has removed hop-by-hop headers, so that a
+// client's "Connection: X-Forwarded-User" cannot remove what is set here.
+func (u *Upstream) rewrite(pr *httputil.ProxyRequest) {
+	p := passageOf(pr.In.Context())
+	out := pr.Out
+	pr.SetURL(u.cfg.URL)
+	if u.cfg.RawQuery {
+		out.URL.RawQuery = pr.In.URL.RawQuery
+	}
+	out.Host = u.host(p)
+	u.strip(out.Header)
+	restrictUpgrade(out)
+	p.announce(out.Header)
+	if p.trip.Who != nil {
+		for _, h := range p.trip.Who.headers {
+			out.Header[h.name] = h.value
+		}
+	}
+	if p.assertion != nil {
+		out.Header[AssertionHeader] = p.assertion
+	}
+	u.carryBody(pr)
+}
+
+func (u *Upstream) host(p *passage) string {
+	if u.cfg.HostHeader != "" {
+		return u.cfg.HostHeader
+	}
+	if p.trip.Host != "" {
+		return p.trip.Host
+	}
+	return p.in.Host
+}
+
+func (u *Upstream) strip(h http.Header) {
+	for name := range h {
+		if u.forbidden.has(name) {
+			delete(h, name)
+		}
+	}
+	if u.cfg.StripCookies != nil {
+		u.cfg.StripCookies(h)
+	}
+}
+
+// announce says where the request came from, as we see it and as nobody else
+// says.
+func (p *passage) announce(h http.Header) {
+	if p.trip.Client.IsValid() {
+		p.values[0] = p.trip.Client.Unmap().WithZone("").String()
+		h["X-Forwarded-For"] = p.values[0:1:1]
+		h["X-Real-Ip"] = p.values[0:1:1]
+	}
+	if p.values[1] = p.trip.Host; p.values[1] != "" {
+		h["X-Forwarded-Host"] = p.values[1:2:2]
+	}
+	if p.values[2] = p.trip.Scheme; p.values[2] != "" {
+		h["X-Forwarded-Proto"] = p.values[2:3:3]
+	}
+	if p.values[3] = p.trip.RequestID; p.values[3] != "" {
+		h["X-Request-Id"] = p.values[3:4:4]
+	}
+}
+
+// restrictUpgrade lets nothing but a WebSocket handshake (RFC 6455, section 4.1)
+// ask for a tunnel. Through "Upgrade: h2c" further requests would reach the
+// application that nobody has judged.
+func restrictUpgrade(out *http.Request) {
+	if _, ok := out.Header["Upgrade"]; !ok {
+		return
+	}
+	if out.Method == http.MethodGet && out.Body == nil && isWebSocket(out.Header) {
+		return
+	}
+	delete(out.Header, "Upgrade")
+	delete(out.Header, "Connection")
+}
+
+func isWebSocket(h http.Header) bool {
+	return len(h["Upgrade"]) == 1 && strings.EqualFold(h["Upgrade"][0], "websocket")
+}

@@ -1,0 +1,64 @@
+package upstream
+
+import (
+	"crypto/tls"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Timeouts of the way to the application; zero means the default.
+type Timeouts struct {
+	Connect        time.Duration // TCP, and then TLS, each: 5 s
+	ResponseHeader time.Duration // from the request's last byte to the response's header: 30 s; then 504
+
+	// Idle is how long an unused connection is kept: 4 s. It must be below the
+	// application server's own keep-alive (Apache 5 s, Tomcat 20 s, IIS 120 s):
+	// a form that is posted on a connection just closed over there is lost, since
+	// it cannot be sent twice.
+	Idle time.Duration
+}
+
+const (
+	idleConnections   = 1024
+	maxResponseHeader = 256 << 10
+	copyBuffer        = 32 << 10
+)
+
+func newTransport(cfg Config) *http.Transport {
+	connect := orDefault(cfg.Timeouts.Connect, 5*time.Second)
+	dialer := &net.Dialer{Timeout: connect, KeepAlive: 30 * time.Second}
+	return &http.Transport{
+		Proxy:                  nil, // HTTP_PROXY is for the internet, not for what stands behind us
+		DialContext:            dialer.DialContext,
+		TLSClientConfig:        &tls.Config{RootCAs: cfg.CA, MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    connect,
+		ForceAttemptHTTP2:      cfg.URL.Scheme == "https",
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second},
+		DisableCompression:     true, // bytes, ETag and length stay the application's own
+		MaxIdleConns:           idleConnections,
+		MaxIdleConnsPerHost:    idleConnections,
+		IdleConnTimeout:        orDefault(cfg.Timeouts.Idle, 4*time.Second),
+		ResponseHeaderTimeout:  orDefault(cfg.Timeouts.ResponseHeader, 30*time.Second),
+		ExpectContinueTimeout:  time.Second,
+		MaxResponseHeaderBytes: maxResponseHeader,
+	}
+}
+
+func orDefault(d, otherwise time.Duration) time.Duration {
+	if d == 0 {
+		return otherwise
+	}
+	return d
+}
+
+// buffers lends the buffers that bodies are copied through.
+type buffers struct{ pool sync.Pool }
+
+func newBuffers() *buffers {
+	return &buffers{sync.Pool{New: func() any { return new([copyBuffer]byte) }}}
+}
+
+func (b *buffers) Get() []byte  { return b.pool.Get().(*[copyBuffer]byte)[:] }
+func (b *buffers) Put(s []byte) { b.pool.Put((*[copyBuffer]byte)(s)) }

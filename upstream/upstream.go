@@ -1,0 +1,124 @@
+// Package upstream carries a request to the application as someone. It is the
+// only door out.
+//
+// Forward receives a request that the proxy has let through, with a Trip that
+// says for whom and from where. It copies the request, takes off every header
+// that a client has no business to send, sets the identity headers that the
+// session's Credentials hold ready, and hands it to one tuned transport. On the
+// way back it takes our cookies off the response and lets the rest stream.
+package upstream
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log"
+	"log/slog"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+)
+
+// Config describes one application. Only Name and URL are required.
+type Config struct {
+	Name      string   // the application's name: the audience of its assertions
+	URL       *url.URL // http or https, a host, optionally a base path that is put before every path
+	Headers   Headers  // which identity headers it gets, and from what
+	Assertion bool     // send X-Foregate-Assertion, a signed JWT (RFC 7519)
+
+	// Strip names further headers that are never accepted from a client. Give the
+	// identity headers of all applications: a client of one must not be able to
+	// send what another believes.
+	Strip []string
+
+	RawQuery   bool           // queries with ";" or a bad percent escape go out unchanged; otherwise such parameters are dropped
+	HostHeader string         // the Host header to send; "" keeps the one that the browser asked for
+	CA         *x509.CertPool // who may sign an https application's certificate; nil means the system's
+	Timeouts   Timeouts
+
+	OwnCookie    func(name string) bool // our cookies: dropped from the application's Set-Cookie
+	StripCookies func(h http.Header)    // takes our cookies off a request's header
+
+	// OnError answers a request that could not be forwarded. err is always an
+	// *authn.Error with Status and words; r is the request as Forward got it. Nil
+	// means a bare status line in plain text.
+	OnError func(w http.ResponseWriter, r *http.Request, err error)
+
+	Log *slog.Logger // responses that broke off half-way; nil keeps quiet
+}
+
+// Upstream is one application, ready to be forwarded to. It is safe for
+// concurrent use.
+type Upstream struct {
+	cfg       Config
+	headers   []header
+	forbidden *nameSet
+	signer    *Signer
+	transport *http.Transport
+	proxy     *httputil.ReverseProxy
+}
+
+// New checks cfg and makes an Upstream of it. It does not connect. The signer may
+// be nil unless cfg.Assertion is set.
+func New(cfg Config, signer *Signer) (*Upstream, error) {
+	if err := cfg.check(signer); err != nil {
+		return nil, fmt.Errorf("upstream %q: %w", cfg.Name, err)
+	}
+	if cfg.OnError == nil {
+		cfg.OnError = plainError
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	u := &Upstream{
+		cfg:       cfg,
+		headers:   cfg.Headers.list(),
+		forbidden: forbiddenNames(cfg.Headers.Names(), cfg.Strip),
+		signer:    signer,
+		transport: newTransport(cfg),
+	}
+	u.proxy = &httputil.ReverseProxy{
+		Rewrite:        u.rewrite,
+		Transport:      interimLimit{u.transport},
+		BufferPool:     newBuffers(),
+		ModifyResponse: u.modifyResponse,
+		ErrorHandler:   u.transportFailed,
+		ErrorLog:       log.New(brokenOff{cfg.Log, cfg.Name}, "", 0),
+	}
+	return u, nil
+}
+
+// Close gives up idle connections. Requests under way end undisturbed.
+func (u *Upstream) Close() { u.transport.CloseIdleConnections() }
+
+func (c *Config) check(signer *Signer) error {
+	switch {
+	case c.Name == "":
+		return errors.New("a name is missing")
+	case c.URL == nil || c.URL.Host == "":
+		return errors.New("the address has no host")
+	case c.URL.Scheme != "http" && c.URL.Scheme != "https":
+		return fmt.Errorf("the address begins with %q and not with http or https", c.URL.Scheme)
+	case c.URL.User != nil || c.URL.RawQuery != "" || c.URL.ForceQuery || c.URL.Fragment != "":
+		return errors.New("the address may hold a host and a path, and nothing else")
+	case c.Assertion && signer == nil:
+		return errors.New("an assertion is asked for, and there is no key to sign it")
+	}
+	for _, name := range c.Strip {
+		if len(name) > maxName {
+			return fmt.Errorf("header name %q is longer than %d characters", name, maxName)
+		}
+	}
+	return c.Headers.Validate()
+}
+
+// brokenOff takes the lines that ReverseProxy writes when a body ends early.
+type brokenOff struct {
+	log *slog.Logger
+	app string
+}
+
+func (b brokenOff) Write(line []byte) (int, error) {
+	b.log.Warn("response from the application broke off", "app", b.app, "detail", string(line))
+	return len(line), nil
+}
