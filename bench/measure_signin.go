@@ -73,7 +73,7 @@ func (s *stand) manySessions(ctx context.Context, r *report, f *foregate, ours t
 // lowest of many readings while a light load with all these sessions makes
 // garbage and has it collected.
 func (s *stand) liveHeap(ctx context.Context, f *foregate, ours target, cookies []string) (float64, error) {
-	o := order{Kind: "page", Path: "/page", Cookies: cookies, Conns: 4, For: max(2*time.Second, s.short()), Size: pageSize}
+	o := order{Kind: "page", Path: "/page", Cookies: cookies, Conns: 4, For: 2 * s.short(), Size: pageSize}
 	var loadErr error
 	done := make(chan struct{})
 	go func() {

@@ -39,7 +39,7 @@ type peer struct {
 }
 
 // short is the length of the lesser runs.
-func (o *options) short() time.Duration { return max(o.length/2, 500*time.Millisecond) }
+func (o *options) short() time.Duration { return o.length / 2 }
 
 func parseOptions(args []string, out io.Writer) (options, error) {
 	var o options

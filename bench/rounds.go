@@ -16,8 +16,8 @@ type sample struct {
 	foreign float64       // share of the proxy's core that others took
 }
 
-// perRequest is CPU microseconds for each completed request, or NaN when nobody
-// counted the CPU.
+// perRequest is CPU microseconds for each completed request. It is NaN when
+// nobody counted the CPU, or when the run was too short for one tick of it.
 func (s sample) perRequest() float64 {
 	if s.cpu == 0 || s.Done == 0 {
 		return math.NaN()

@@ -1,0 +1,197 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"html"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/signal"
+	"regexp"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+// TestMain lets the test binary take the roles of bench and of the Foregate that
+// bench starts, as their own processes.
+func TestMain(m *testing.M) {
+	if len(os.Args) < 2 {
+		os.Exit(m.Run())
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	var err error
+	switch os.Args[1] {
+	case roleUpstream, roleBare, roleReply, roleProvider, roleLoad:
+		err = run(ctx, os.Args[1:])
+	case "hash-password":
+		fmt.Println("hashed:\n$argon2id$stand-in")
+	case "serve":
+		err = serveStandIn(ctx, os.Args[3])
+	default:
+		os.Exit(m.Run())
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// standIn does what bench needs of Foregate, without being safe: it follows the
+// same steps of a sign-in, by form or at the provider.
+type standIn struct {
+	issuer string // empty: by form
+	proxy  http.Handler
+
+	mu       sync.Mutex
+	sessions map[string]bool
+	attempts map[string]string // attempt or state to PKCE verifier
+}
+
+var listed = regexp.MustCompile(`(http|admin|issuer|url): "?([^"\s}]+)`)
+
+func serveStandIn(ctx context.Context, conf string) error {
+	data, err := os.ReadFile(conf)
+	if err != nil {
+		return err
+	}
+	found := make(map[string]string)
+	for _, m := range listed.FindAllSubmatch(data, -1) {
+		found[string(m[1])] = string(m[2])
+	}
+	var all []listening
+	for name, h := range map[string]http.Handler{
+		"http":  newStandIn(found["url"], found["issuer"]),
+		"admin": http.HandlerFunc(serveStandInFigures),
+	} {
+		l, err := net.Listen("tcp", found[name])
+		if err != nil {
+			return err
+		}
+		all = append(all, listening{l, h})
+	}
+	return serveUntil(ctx, os.Stdout, all...)
+}
+
+func serveStandInFigures(w http.ResponseWriter, r *http.Request) {
+	serveFigures(w, r)
+	fmt.Fprintf(w, "%s{operation=\"load\"} 3\n", metricStoreOps)
+}
+
+func newStandIn(upstream, issuer string) *standIn {
+	u, err := url.Parse(upstream)
+	if err != nil {
+		panic(err)
+	}
+	return &standIn{issuer: issuer, proxy: bareProxy(u), sessions: map[string]bool{}, attempts: map[string]string{}}
+}
+
+func (s *standIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch r.URL.Path {
+	case "/sso/sign-in":
+		s.begin(w, r)
+	case "/sso/callback/form":
+		s.form(w, r)
+	case "/sso/callback/oidc":
+		s.callback(w, r)
+	default:
+		c, err := r.Cookie("foregate")
+		s.mu.Lock()
+		known := err == nil && s.sessions[c.Value]
+		s.mu.Unlock()
+		if !known {
+			http.Redirect(w, r, "/sso/sign-in?rd="+url.QueryEscape(r.URL.RequestURI()), http.StatusFound)
+			return
+		}
+		s.proxy.ServeHTTP(w, r)
+	}
+}
+
+func (s *standIn) begin(w http.ResponseWriter, r *http.Request) {
+	attempt, verifier := rand.Text(), rand.Text()
+	s.mu.Lock()
+	s.attempts[attempt] = verifier
+	s.mu.Unlock()
+	http.SetCookie(w, &http.Cookie{Name: "attempt", Value: attempt, Path: "/sso", HttpOnly: true})
+	if s.issuer == "" {
+		fmt.Fprintf(w, `<form action="/search"><input name=q></form>
+			<form method=post action="callback/form"><input type=hidden name=attempt value="%s">
+			<input name="username"><input type=password name="password"><button>Sign in</button></form>`, html.EscapeString(attempt))
+		return
+	}
+	sum := sha256.Sum256([]byte(verifier))
+	q := url.Values{"client_id": {clientID}, "response_type": {"code"}, "scope": {"openid"}, "state": {attempt}, "nonce": {rand.Text()},
+		"redirect_uri": {s.callbackURL(r)}, "code_challenge": {encode(sum[:])}, "code_challenge_method": {"S256"}}
+	http.Redirect(w, r, s.issuer+"/authorize?"+q.Encode(), http.StatusFound)
+}
+
+func (s *standIn) callbackURL(r *http.Request) string {
+	return "http://" + r.Host + "/sso/callback/oidc"
+}
+
+// take returns the verifier of the attempt that this browser began.
+func (s *standIn) take(r *http.Request, id string) (string, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, err := r.Cookie("attempt")
+	verifier, ok := s.attempts[id]
+	delete(s.attempts, id)
+	return verifier, ok && err == nil && c.Value == id
+}
+
+func (s *standIn) form(w http.ResponseWriter, r *http.Request) {
+	_, ok := s.take(r, r.PostFormValue("attempt"))
+	if !ok || r.Header.Get("Origin") != "http://"+r.Host ||
+		r.PostFormValue("username") != userName || r.PostFormValue("password") != userPassword {
+		http.Error(w, "no", http.StatusForbidden)
+		return
+	}
+	s.signedIn(w, r)
+}
+
+func (s *standIn) callback(w http.ResponseWriter, r *http.Request) {
+	verifier, ok := s.take(r, r.FormValue("state"))
+	if !ok {
+		http.Error(w, "no", http.StatusForbidden)
+		return
+	}
+	form := url.Values{"grant_type": {"authorization_code"}, "code": {r.FormValue("code")},
+		"redirect_uri": {s.callbackURL(r)}, "code_verifier": {verifier}}
+	req, err := http.NewRequest(http.MethodPost, s.issuer+"/token", bytes.NewReader([]byte(form.Encode())))
+	if err != nil {
+		panic(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.SetBasicAuth(clientID, clientSecret)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadGateway)
+		return
+	}
+	defer res.Body.Close()
+	var tokens struct {
+		ID string `json:"id_token"`
+	}
+	if err := json.NewDecoder(res.Body).Decode(&tokens); err != nil || tokens.ID == "" {
+		http.Error(w, "no token", http.StatusBadGateway)
+		return
+	}
+	s.signedIn(w, r)
+}
+
+func (s *standIn) signedIn(w http.ResponseWriter, r *http.Request) {
+	id := rand.Text() + rand.Text()
+	s.mu.Lock()
+	s.sessions[id] = true
+	s.mu.Unlock()
+	http.SetCookie(w, &http.Cookie{Name: "attempt", Path: "/sso", MaxAge: -1})
+	http.SetCookie(w, &http.Cookie{Name: "foregate", Value: id, Path: "/", HttpOnly: true})
+	http.Redirect(w, r, "/page", http.StatusSeeOther)
+}
