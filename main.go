@@ -3,7 +3,11 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"log/slog"
 	"os"
+	"path/filepath"
 
 	"foregate/authn"
 	"foregate/authn/local"
@@ -11,7 +15,7 @@ import (
 	"foregate/cookies/sqlstore"
 	"foregate/internal/command"
 	"foregate/internal/config"
-	"foregate/proxy/admin"
+	"foregate/internal/database"
 )
 
 func main() {
@@ -25,6 +29,22 @@ var methods = []config.Kind{
 }
 
 // embedded is the store that needs nothing else: one file in a folder.
-func embedded(folder string) (admin.CountedStore, error) {
-	return sqlstore.Open(folder)
+func embedded(folder string, log *slog.Logger) (command.Store, error) {
+	db, err := database.Open(context.Background(), filepath.Join(folder, "foregate.db"))
+	if err != nil {
+		return nil, err
+	}
+	store, err := sqlstore.Open(context.Background(), db, log)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return file{store, db}, nil
 }
+
+// file is a store that is alone in its database.
+type file struct {
+	*sqlstore.Store
+	db *database.DB
+}
+
+func (f file) Close() error { return errors.Join(f.Store.Close(), f.db.Close()) }

@@ -325,6 +325,9 @@ func (s *Sessions) Forget(key string) { s.cache.Invalidate(key) }
 // ForgetAll drops all sessions from memory: changes may have gone unnoticed.
 func (s *Sessions) ForgetAll() { s.cache.InvalidateAll() }
 
+// Cached is how many sessions are in memory, roughly.
+func (s *Sessions) Cached() int { return s.cache.EstimatedSize() }
+
 // Own reports whether a cookie of this name is Foregate's: the session or an
 // attempt, with or without the __Host- or __Secure- prefix.
 func (s *Sessions) Own(name string) bool { return s.names.own(name) }

@@ -9,7 +9,6 @@ import (
 
 	"foregate/authn"
 	"foregate/proxy/pages"
-	"foregate/upstream"
 )
 
 // storeRetry is what a client is told to wait when a store does not answer.
@@ -121,14 +120,7 @@ func (s *Server) UpstreamFailed(w http.ResponseWriter, r *http.Request, err erro
 		w.WriteHeader(http.StatusBadGateway)
 		return
 	}
-	var known *authn.Error
-	if !errors.As(err, &known) {
-		known = &authn.Error{
-			Public: "You are signed in, but the application behind this page does not answer. Try again in a moment.",
-			Err:    err, Status: upstream.StatusOf(err),
-		}
-	}
-	s.answer(x, r, known)
+	s.answer(x, r, err)
 }
 
 func refusalWords(status int) (heading, message string) {

@@ -20,8 +20,8 @@ type Config struct {
 
 // User is one person.
 type User struct {
-	User          string       `yaml:"user" default:"" doc:"The user name. Upper and lower case are the same when signing in; the application is given it as written here."`
-	PasswordHash  authn.Secret `yaml:"password_hash" default:"" doc:"What foregate hash-password prints: argon2id. bcrypt, scrypt, yescrypt, PBKDF2 and SHA-crypt are read too."`
+	User          string       `yaml:"user" required:"true" default:"" doc:"The user name. Upper and lower case are the same when signing in; the application is given it as written here."`
+	PasswordHash  authn.Secret `yaml:"password_hash" required:"true" default:"" doc:"What foregate hash-password prints: argon2id. bcrypt, scrypt, yescrypt, PBKDF2 and SHA-crypt are read too."`
 	Name          string       `yaml:"name" default:"" doc:"The person's name for people, like Alice Archer."`
 	Email         string       `yaml:"email" default:"" doc:"The person's e-mail address."`
 	EmailVerified bool         `yaml:"email_verified" default:"false" doc:"That the address is known to be this person's."`
@@ -32,17 +32,17 @@ type User struct {
 // Hashing bounds the work of checking passwords.
 type Hashing struct {
 	Parallel int           `yaml:"parallel" default:"0" doc:"Passwords checked at the same time. 0 means as many as there are processor cores."`
-	Waiting  int           `yaml:"waiting" default:"200" doc:"People who may wait for their turn. Others are asked to try again in a moment."`
+	Waiting  int           `yaml:"waiting" min:"1" default:"200" doc:"People who may wait for their turn. Others are asked to try again in a moment."`
 	Wait     time.Duration `yaml:"wait" default:"5s" doc:"The longest wait for one's turn."`
 }
 
 // Lockout says when guessing ends.
 type Lockout struct {
-	Failures        int           `yaml:"failures" default:"10" doc:"Tries at one account from one network (IPv4 /24, IPv6 /64) in a window."`
+	Failures        int           `yaml:"failures" min:"1" default:"10" doc:"Tries at one account from one network (IPv4 /24, IPv6 /64) in a window."`
 	Window          time.Duration `yaml:"window" default:"15m" doc:"The window of failures and network_failures. It opens with the first try."`
-	AccountFailures int           `yaml:"account_failures" default:"25" doc:"Tries at one account from everywhere in account_window. Both together may allow 100 in an hour at most."`
+	AccountFailures int           `yaml:"account_failures" min:"1" default:"25" doc:"Tries at one account from everywhere in account_window. Both together may allow 100 in an hour at most."`
 	AccountWindow   time.Duration `yaml:"account_window" default:"20m" doc:"The window of account_failures."`
-	NetworkFailures int           `yaml:"network_failures" default:"200" doc:"Wrong passwords from one network, whosever, in a window. Then everybody there is asked to wait."`
+	NetworkFailures int           `yaml:"network_failures" min:"1" default:"200" doc:"Wrong passwords from one network, whosever, in a window. Then everybody there is asked to wait."`
 }
 
 // maxGuesses is how often anybody may guess at one account in an hour.

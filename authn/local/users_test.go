@@ -3,12 +3,16 @@ package local
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"foregate/authn"
 	"foregate/authn/authntest"
@@ -168,4 +172,46 @@ func FuzzResume(f *testing.F) {
 			t.Errorf("%q with %q: signed in %v as %q", user, password, signedIn, in.Identity.Subject)
 		}
 	})
+}
+
+// Whoever reads the configuration from YAML goes by these tags.
+func TestEveryKeyOfTheConfigurationIsDescribed(t *testing.T) {
+	for _, part := range []any{Config{}, User{}, Hashing{}, Lockout{}} {
+		for field := range reflect.TypeOf(part).Fields() {
+			_, hasDefault := field.Tag.Lookup("default")
+			if field.Tag.Get("yaml") == "" || field.Tag.Get("doc") == "" || !hasDefault {
+				t.Errorf("%T.%s lacks a yaml, default or doc tag", part, field.Name)
+			}
+		}
+	}
+}
+
+// entry is User for the file: a key of one is a key of the other.
+func TestUsersFileHasTheKeysOfTheConfiguration(t *testing.T) {
+	keys := func(of any) (keys []string) {
+		for field := range reflect.TypeOf(of).Fields() {
+			keys = append(keys, field.Tag.Get("yaml"))
+		}
+		return keys
+	}
+	if diff := cmp.Diff(keys(User{}), keys(entry{})); diff != "" {
+		t.Errorf("keys (-configuration +file):\n%s", diff)
+	}
+}
+
+func TestDefaultsAreThoseOfTheTags(t *testing.T) {
+	for _, part := range []any{Hashing{}.withDefaults(), Lockout{}.withDefaults()} {
+		v := reflect.ValueOf(part)
+		for i := range v.NumField() {
+			field := v.Type().Field(i)
+			want := field.Tag.Get("default")
+			if d, ok := v.Field(i).Interface().(time.Duration); ok {
+				if parsed, err := time.ParseDuration(want); err != nil || parsed != d {
+					t.Errorf("%s is %v, its tag says %s", field.Name, d, want)
+				}
+			} else if got := fmt.Sprint(v.Field(i)); got != want && want != "0" {
+				t.Errorf("%s is %s, its tag says %s", field.Name, got, want)
+			}
+		}
+	}
 }

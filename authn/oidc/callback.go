@@ -57,6 +57,9 @@ func (m *Method) resume(ctx context.Context, a *authn.Attempt, r *http.Request) 
 	if code := answer.Get("error"); code != "" {
 		return authn.Identity{}, refusal(code, answer.Get("error_description"))
 	}
+	if err := md.keys.ready(ctx); err != nil {
+		return authn.Identity{}, authn.Unavailable(notAnswering, fmt.Errorf("oidc: %w", err))
+	}
 	if err := m.spend(ctx, a); err != nil {
 		return authn.Identity{}, err
 	}

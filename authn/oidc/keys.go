@@ -23,7 +23,7 @@ const (
 
 var (
 	errNoKeys    = errors.New("key set holds no key that can be used")
-	errThrottled = errors.New("no key fits, and the key set was fetched moments ago")
+	errThrottled = errors.New("key set was asked for moments ago")
 )
 
 // keySet holds a provider's public keys; it is an oidc.KeySet.
@@ -98,6 +98,16 @@ func (s *keySet) cached() ([]jose.JSONWebKey, int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.keys, s.version
+}
+
+// ready fetches the keys if there are none at all. Without them a sign-in is
+// better put off than begun, since a code can be redeemed only once.
+func (s *keySet) ready(ctx context.Context) error {
+	keys, version := s.cached()
+	if len(keys) > 0 {
+		return nil
+	}
+	return s.refetch(ctx, version)
 }
 
 // refetch brings keys newer than version, unless somebody else just did.

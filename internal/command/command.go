@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
@@ -21,8 +22,11 @@ import (
 // Tables are what a build of Foregate can do.
 type Tables struct {
 	Methods []config.Kind
-	Store   func(folder string) (admin.CountedStore, error)
+	Store   func(folder string, log *slog.Logger) (Store, error)
 }
+
+// Store is what every store that can be configured can do.
+type Store = admin.Store
 
 // Exit statuses.
 const (

@@ -87,10 +87,10 @@ func start(file *config.File, tables Tables, errs io.Writer) (*running, error) {
 	tuneMemory()
 	fg := &running{log: newLog(file.Log, errs), failed: make(chan error, 4)}
 	for _, w := range file.Warnings {
-		fg.log.Warn("configuration", "warning", w.Error())
+		fg.log.Warn("configuration", "warning", w.String())
 	}
 	fg.metrics = admin.NewMetrics(version)
-	opened, err := tables.Store(string(file.Storage.Path))
+	opened, err := tables.Store(string(file.Storage.Path), fg.log)
 	if err != nil {
 		return nil, fmt.Errorf("storage: %w", err)
 	}
@@ -114,7 +114,7 @@ func tuneMemory() {
 	}
 }
 
-func (fg *running) open(file *config.File, store admin.CountedStore, errs io.Writer) error {
+func (fg *running) open(file *config.File, store Store, errs io.Writer) error {
 	secrets, err := sessionSecrets(file.Session.Secrets, string(file.Storage.Path))
 	if err != nil {
 		return err
@@ -176,7 +176,7 @@ func signerOf(secrets [][]byte) (*upstream.Signer, error) {
 		}
 		keys = append(keys, k)
 	}
-	return upstream.NewSigner(keys...)
+	return upstream.NewSigner(keys)
 }
 
 // swap puts the apps and methods of file in force.

@@ -26,7 +26,7 @@ func (sh *shell) validateCommand() *cobra.Command {
 				return err
 			}
 			for _, w := range file.Warnings {
-				fmt.Fprintln(sh.out, "warning:", w.Error())
+				fmt.Fprintln(sh.out, "warning:", w.String())
 			}
 			fmt.Fprintf(sh.out, "%s is right: %d sign-in methods, %d apps\n", path, len(file.Methods), len(file.Apps))
 			return nil
@@ -46,7 +46,7 @@ func (sh *shell) validateJSON(file *config.File, err error) error {
 	var faults *config.Faults
 	switch {
 	case errors.As(err, &faults):
-		report.Faults = faults.All()
+		report.Faults = faults.All
 	case err != nil:
 		return err
 	default:

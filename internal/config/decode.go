@@ -82,12 +82,17 @@ func (d *decoder) visit(n *yaml.Node, path string) (*yaml.Node, bool) {
 	return n, true
 }
 
-// spend takes one value off the budget and reports once that it is gone.
+// spend takes one value off the budget and reports once that it is gone. Values
+// within values without end, as an alias to itself makes them, end it at once.
 func (d *decoder) spend(path string) bool {
+	if len(path) > maxPath {
+		d.budget = min(d.budget, 0)
+		path = path[:maxPath]
+	}
 	d.budget--
 	if d.budget == -1 {
 		d.faultAt(d.locate(path), FaultAt{
-			Path:    path,
+			Path:    shown(path),
 			Problem: "the file holds too many values once its aliases are written out",
 			Allowed: fmt.Sprint(maxValues),
 			Remedy:  "write the values out instead of using & and *",
@@ -289,14 +294,18 @@ func (d *decoder) list(n *yaml.Node, path string, v reflect.Value, f field) {
 		d.wrong(n, path, "a list", "write each item on a line of its own after a dash, or all of them in [ ]")
 		return
 	}
-	v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))
+	v.Set(reflect.MakeSlice(v.Type(), 0, 0))
 	if len(n.Content) == 0 && f.required {
 		d.fault(path, FaultAt{Problem: "the list is empty", Remedy: f.remedy()})
 	}
 	for i, c := range n.Content {
 		at := item(path, i)
 		d.places[at] = place{c.Line, c.Column}
+		v.Set(reflect.Append(v, reflect.Zero(v.Type().Elem())))
 		d.value(c, at, v.Index(i), f)
+		if d.budget < 0 {
+			return
+		}
 	}
 }
 

@@ -44,7 +44,7 @@ func (f field) remedy() string {
 	if f.doc == "" {
 		return "add " + f.key
 	}
-	return "add " + f.key + ": " + strings.ToLower(f.doc[:1]) + strings.TrimSuffix(f.doc[1:], ".")
+	return "add " + f.key + ": " + strings.TrimSuffix(f.doc, ".")
 }
 
 // bounds says in words what min and max allow; empty when there are none.

@@ -13,6 +13,7 @@ import (
 const (
 	maxBytes  = 1 << 20 // of a configuration file
 	maxValues = 50_000  // in a file whose aliases are written out
+	maxPath   = 1024    // bytes of a key with all that it lies within
 )
 
 // readTree turns the text into the root mapping, or reports why it cannot and

@@ -10,17 +10,18 @@ import (
 	"foregate/cookies"
 )
 
-// CountedStore is a store that can also count.
-type CountedStore interface {
+// Store keeps records, also many at a time, and counts.
+type Store interface {
 	cookies.Store
+	cookies.Batcher
 	cookies.Counter
 }
 
 // Watched returns store with its calls and failures counted.
-func Watched(store CountedStore, m *Metrics) CountedStore { return &watched{store, m} }
+func Watched(store Store, m *Metrics) Store { return &watched{store, m} }
 
 type watched struct {
-	CountedStore
+	Store
 	m *Metrics
 }
 
@@ -33,23 +34,27 @@ func (w *watched) note(op string, err error) error {
 }
 
 func (w *watched) Create(ctx context.Context, key string, r cookies.Record) error {
-	return w.note("create", w.CountedStore.Create(ctx, key, r))
+	return w.note("create", w.Store.Create(ctx, key, r))
 }
 
 func (w *watched) Load(ctx context.Context, key string) (cookies.Record, error) {
-	r, err := w.CountedStore.Load(ctx, key)
+	r, err := w.Store.Load(ctx, key)
 	return r, w.note("load", err)
 }
 
 func (w *watched) Update(ctx context.Context, key string, r cookies.Record) error {
-	return w.note("update", w.CountedStore.Update(ctx, key, r))
+	return w.note("update", w.Store.Update(ctx, key, r))
 }
 
 func (w *watched) Delete(ctx context.Context, key string) error {
-	return w.note("delete", w.CountedStore.Delete(ctx, key))
+	return w.note("delete", w.Store.Delete(ctx, key))
 }
 
 func (w *watched) Count(ctx context.Context, key string, window time.Duration) (int, error) {
-	n, err := w.CountedStore.Count(ctx, key, window)
+	n, err := w.Store.Count(ctx, key, window)
 	return n, w.note("count", err)
+}
+
+func (w *watched) UpdateAll(ctx context.Context, updates []cookies.Update) error {
+	return w.note("update", w.Store.UpdateAll(ctx, updates))
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/net/html"
@@ -75,9 +76,11 @@ func gallery() map[string]pages.Page {
 	}
 }
 
+var parsed = sync.OnceValues(pages.New)
+
 func newPages(t testing.TB) *pages.Pages {
 	t.Helper()
-	p, err := pages.New()
+	p, err := parsed()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,97 @@
+package pages_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"foregate/proxy/pages"
+)
+
+// runAxe asks axe for the success criteria of WCAG 2.2 A and AA and for what is
+// good practice beyond. The answer is one line for each fault.
+const runAxe = `axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]})
+	.then(r => r.violations.flatMap(v => v.nodes.map(n => v.id + ": " + n.html + " " + n.failureSummary)))`
+
+// tooSmall lists what is hard to hit with a thumb, in CSS pixels.
+const tooSmall = `[...document.querySelectorAll("a, button, input:not([type=hidden])")]
+	.filter(e => e.getBoundingClientRect().height < 44 || e.getBoundingClientRect().width < 44).map(e => e.outerHTML)`
+
+// axeSource is axe.min.js of the npm package axe-core.
+func axeSource(t *testing.T) string {
+	t.Helper()
+	path := os.Getenv("AXE_JS")
+	if path == "" {
+		path = "../../test/node_modules/axe-core/axe.min.js"
+	}
+	source, err := os.ReadFile(path)
+	if err != nil {
+		missing(t, fmt.Sprintf("axe-core is not installed, and AXE_JS does not say where it is: %v", err))
+	}
+	return string(source)
+}
+
+func TestEveryPageIsAccessible(t *testing.T) {
+	axe := axeSource(t)
+	ctx := openBrowser(t)
+	p := newPages(t)
+	looks := map[string]*pages.Look{
+		"full":  careplan,
+		"plain": {},
+		"pale":  {Name: "Formulary", Colour: "#ffe27a", Help: "Ask the library."},
+		"dark":  {Name: "Formulary", Colour: "#0a0a23", Footer: "For readers."},
+	}
+	origin := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		name, look, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+		page, ok := gallery()[name]
+		if !ok { // where the forms are posted to: the browser stays on the page
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		if form, ok := page.(pages.PostForm); ok {
+			form.URL = "http://" + r.Host + "/posted"
+			page = form
+		}
+		p.Write(w, http.StatusOK, looks[look], page)
+	})
+	views := []struct {
+		look, scheme string
+		width        int64
+	}{{"full", "light", 320}, {"full", "dark", 1280}, {"pale", "light", 768}, {"plain", "dark", 320}, {"dark", "dark", 768}} // 320 is 1280 at 400 %
+	for name := range gallery() {
+		for _, v := range views {
+			do(t, ctx, chromedp.EmulateViewport(v.width, 800), scheme(v.scheme), chromedp.Navigate(origin+"/"+name+"/"+v.look))
+			evaluate[json.RawMessage](t, ctx, axe+"; true")
+			for _, fault := range evaluate[[]string](t, ctx, runAxe) {
+				t.Errorf("%s, %+v: %s", name, v, fault)
+			}
+			for _, fault := range evaluate[[]string](t, ctx, tooSmall) {
+				t.Errorf("%s, %+v: too small: %s", name, v, fault)
+			}
+			if got := evaluate[int64](t, ctx, "document.documentElement.scrollWidth"); got > v.width {
+				t.Errorf("%s, %+v: scrolls sideways, %d wide", name, v, got)
+			}
+		}
+	}
+
+	evaluate[bool](t, ctx, `document.documentElement.removeAttribute("lang"); true`)
+	if faults := evaluate[[]string](t, ctx, runAxe); len(faults) != 1 || !strings.HasPrefix(faults[0], "html-has-lang") {
+		t.Errorf("axe does not see a page without a language: %q", faults)
+	}
+}
+
+func TestCursorIsInTheFieldToFillIn(t *testing.T) {
+	ctx, p := openBrowser(t), newPages(t)
+	origin := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		p.Write(w, http.StatusOK, careplan, gallery()[strings.TrimPrefix(r.URL.Path, "/")])
+	})
+	for name, want := range map[string]string{"form-password": "username", "form-wrong": "password", "form-code": "code", "chooser-wrong": "password"} {
+		do(t, ctx, chromedp.Navigate(origin+"/"+name))
+		waitFor(t, ctx, `document.activeElement.name === "`+want+`"`)
+	}
+}
