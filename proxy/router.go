@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"net"
 	"net/http"
 	"strings"
 
@@ -41,14 +40,11 @@ func canonicalHost(host string) (name, withPort string) {
 		}
 	}
 	colon := strings.LastIndexByte(host, ':')
-	if colon < 0 {
+	if colon < 0 || host[0] == '[' && host[len(host)-1] == ']' {
 		return host, host
 	}
-	if host[0] == '[' && host[len(host)-1] == ']' {
-		return host[1 : len(host)-1], host
-	}
-	name, port, err := net.SplitHostPort(host)
-	if err != nil || port == "" || strings.Trim(port, "0123456789") != "" {
+	name, port := host[:colon], host[colon+1:]
+	if port == "" || strings.Trim(port, "0123456789") != "" || strings.IndexByte(name, ':') >= 0 && name[0] != '[' {
 		return "", ""
 	}
 	return name, host

@@ -146,7 +146,7 @@ func (s *Server) ToHTTPS(address string) http.Handler {
 		}
 		name, _ := canonicalHost(r.Host)
 		if port != "443" && port != "" {
-			name = net.JoinHostPort(name, port)
+			name += ":" + port
 		}
 		redirect(w, http.StatusPermanentRedirect, "https://"+name+r.URL.RequestURI())
 	})

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net/netip"
 	"regexp"
 	"strings"
 	"time"
@@ -54,6 +55,11 @@ func (c *checker) trust() {
 	}
 	c.file.TrustedProxies = everywhere()
 	c.warn("insecure_trust_all_proxies", "every client may say that it is somebody else's address", "list the addresses of your proxies in trusted_proxies")
+}
+
+// everywhere is every address there is.
+func everywhere() []netip.Prefix {
+	return []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)}
 }
 
 func (c *checker) session() {

@@ -2,9 +2,9 @@
 //
 // The text becomes a tree of YAML nodes (parse.go). One walk over the tree and
 // the Go structs together fills File and remembers where each key stands
-// (decode.go, scalar.go, secret.go); the methods' own Config structs go through
+// (decode.go, kind.go, scalar.go, secret.go); the methods' own Config structs go through
 // the same walk, by the same struct tags. Then the sections are checked against
-// each other (check*.go). What is wrong is collected in a report, which turns a
+// each other (check*.go, risk.go). What is wrong is collected in a report, which turns a
 // key's path into file:line:column (fault.go). The JSON Schema (schema.go) and
 // the test of config.example.yaml (example.go) read the same structs.
 //

@@ -28,7 +28,7 @@ type File struct {
 
 // Listen says where connections are accepted. An empty address is not listened on.
 type Listen struct {
-	HTTP  string `yaml:"http" doc:"Address for plain http, host:port or :port; \":8080\" unless http or https is given."`
+	HTTP  string `yaml:"http" doc:"Address for plain http, host:port or :port; \":8080\" unless http or https is given. Beside https it redirects there."`
 	HTTPS string `yaml:"https" doc:"Address for https, host:port or :port; needs tls.certificates."`
 	Admin string `yaml:"admin" default:"127.0.0.1:9180" doc:"Loopback address for health checks, metrics and the operator; off for none."`
 }

@@ -36,7 +36,7 @@ func readTree(data []byte, r *report) *yaml.Node {
 		return nil
 	}
 	if len(docs) == 0 || len(docs[0].Content) == 0 || isNull(docs[0].Content[0]) {
-		r.faultAt(place{1, 1}, emptyFile)
+		r.faultAt(place{1, 1}, *emptyFile())
 		return nil
 	}
 	root := docs[0].Content[0]
@@ -51,7 +51,9 @@ func readTree(data []byte, r *report) *yaml.Node {
 	return root
 }
 
-var emptyFile = FaultAt{Problem: "the file is empty", Remedy: "start from config.example.yaml"}
+func emptyFile() *FaultAt {
+	return &FaultAt{Problem: "the file is empty", Remedy: "start from config.example.yaml"}
+}
 
 // unreadable finds what is wrong with the bytes, before YAML looks at them.
 func unreadable(data []byte) (place, *FaultAt) {
@@ -63,7 +65,7 @@ func unreadable(data []byte) (place, *FaultAt) {
 		}
 	}
 	if len(bytes.TrimSpace(data)) == 0 {
-		return place{1, 1}, &emptyFile
+		return place{1, 1}, emptyFile()
 	}
 	for i := 0; i < len(data); {
 		c, size := utf8.DecodeRune(data[i:])

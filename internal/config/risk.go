@@ -1,7 +1,6 @@
 package config
 
 import (
-	"net/netip"
 	"reflect"
 	"strings"
 
@@ -33,9 +32,4 @@ func (c *checker) risky(path string, v reflect.Value) {
 			c.risky(at, value)
 		}
 	}
-}
-
-// everywhere is every address there is.
-func everywhere() []netip.Prefix {
-	return []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)}
 }
