@@ -26,6 +26,11 @@ func build(ctx context.Context, dir, binary string) (built, error) {
 	if err != nil {
 		return built{}, fmt.Errorf("run bench inside the module: %w", err)
 	}
+	if binary != "" {
+		if binary, err = filepath.Abs(binary); err != nil { // servers are started in another folder
+			return built{}, err
+		}
+	}
 	b := built{foregate: binary, lookup: filepath.Join(dir, "cookies.test")}
 	if binary == "" {
 		b.foregate = filepath.Join(dir, "foregate")

@@ -80,3 +80,33 @@ func (r *report) anyMissed() bool {
 	}
 	return false
 }
+
+const (
+	goalsBareCPU = 29.0 // µs that bare took where the absolute goals were set
+	disturbed    = 0.10 // share of the proxy's core in the hands of others
+)
+
+// cautions says what makes the figures of this run worth less.
+func (r *report) cautions() []string {
+	var all []string
+	if len(r.Tables) > 0 {
+		for _, row := range r.Tables[0].Rows {
+			if slow := float64(row.CPU) / goalsBareCPU; row.Target == nameBare && (slow > 1.25 || slow < 0.8) {
+				all = append(all, fmt.Sprintf("goals in µs and ms (P4, P8, P11, P17) were set where bare takes %.0f µs a request; here it is %.2f× that",
+					goalsBareCPU, slow))
+			}
+		}
+	}
+	rows := 0
+	for _, t := range r.Tables {
+		for _, row := range t.Rows {
+			if row.Foreign > disturbed {
+				rows++
+			}
+		}
+	}
+	if rows > 0 {
+		all = append(all, fmt.Sprintf("in %d rows others used more than %.0f %% of the proxy's core: find out who, and run again", rows, 100*disturbed))
+	}
+	return all
+}

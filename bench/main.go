@@ -74,8 +74,6 @@ var (
 
 // compare measures, prints the report to out, and says on progress what it does.
 func (o options) compare(ctx context.Context, out, progress io.Writer) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, o.limit, fmt.Errorf("not done within -limit %v", o.limit))
-	defer cancel()
 	r, err := o.measure(ctx, progress)
 	if err != nil {
 		return err
@@ -109,6 +107,8 @@ func (o options) measure(ctx context.Context, progress io.Writer) (*report, erro
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, o.limit, fmt.Errorf("not done within -limit %v", o.limit))
+	defer cancel()
 	s, err := openStand(ctx, o, dir, b)
 	if err != nil {
 		return nil, err
@@ -148,7 +148,7 @@ func (s *stand) measure(ctx context.Context, progress io.Writer) *report {
 			break
 		}
 	}
-	r.Notes = s.notes
+	r.Notes = append(s.notes, r.cautions()...)
 	return r
 }
 

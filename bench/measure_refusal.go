@@ -26,31 +26,34 @@ func (s *stand) refusals(ctx context.Context, r *report) error {
 	if err != nil {
 		return err
 	}
-	strangers := []stranger{
+	for _, st := range []stranger{
 		{name: "no cookie"},
-		{name: "forged", cookies: forge(s.plain.cookie, forgeries)},
-	}
-	var jobs []job
-	for _, st := range strangers {
-		both, err := s.refused(ctx, st)
-		if err != nil {
-			return err
+		{name: "forged cookie", cookies: forge(s.plain.cookie, forgeries)},
+	} {
+		if err := s.refuse(ctx, r, st); err != nil {
+			return fmt.Errorf("%s: %w", st.name, err)
 		}
-		jobs = append(jobs, both...)
-	}
-	all, err := s.interleave(ctx, s.rounds, jobs)
-	if err != nil {
-		return err
 	}
 	after, err := readFigures(ctx, s.plain.admin)
 	if err != nil {
 		return err
 	}
-	r.add("Refused GET, "+whole.show(float64(s.conns))+" at once; bare answers with the same bytes", strangers[0].bare(), jobs, all)
-	for _, st := range strangers {
-		r.atMost("P19", "CPU of refusing a request, "+st.name+", to bare", all.ratio(st.ours(), st.bare(), sample.perRequest), 1.2, times)
-	}
 	r.atMost("P19", "store operations during all refusals", growth{before: before, after: after}.of(metricStoreOps), sweeps, whole)
+	return nil
+}
+
+func (s *stand) refuse(ctx context.Context, r *report, st stranger) error {
+	jobs, err := s.refused(ctx, st)
+	if err != nil {
+		return err
+	}
+	all, err := s.interleave(ctx, s.rounds, jobs)
+	if err != nil {
+		return err
+	}
+	title := fmt.Sprintf("Refused GET, %s, %d at once; bare answers with the same bytes", st.name, s.conns)
+	r.add(title, nameBare, jobs, all)
+	r.atMost("P19", "CPU of refusing a request, "+st.name+", to bare", all.ratio(nameOurs, nameBare, sample.perRequest), 1.2, times)
 	return nil
 }
 
@@ -59,9 +62,6 @@ type stranger struct {
 	name    string
 	cookies []string
 }
-
-func (st stranger) ours() string { return nameOurs + " " + st.name }
-func (st stranger) bare() string { return nameBare + " " + st.name }
 
 // refused asks Foregate once, starts a server that repeats what it answered, and
 // returns the jobs for both.
@@ -76,13 +76,13 @@ func (s *stand) refused(ctx context.Context, st stranger) ([]job, error) {
 		return nil, err
 	}
 	if rep.Status < 300 || rep.Status > 499 {
-		return nil, fmt.Errorf("a stranger (%s) was answered with status %d", st.name, rep.Status)
+		return nil, fmt.Errorf("a stranger was answered with status %d", rep.Status)
 	}
 	encoded, err := json.Marshal(rep)
 	if err != nil {
 		return nil, err
 	}
-	p, err := s.launchRole(s.proxyCore, strings.ReplaceAll(st.bare(), " ", "-"), roleReply, string(encoded))
+	p, err := s.launchRole(s.proxyCore, "reply-"+strings.ReplaceAll(st.name, " ", "-"), roleReply, string(encoded))
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +91,7 @@ func (s *stand) refused(ctx context.Context, st stranger) ([]job, error) {
 		return nil, err
 	}
 	o.Status = rep.Status
-	bare.name, ours.name = st.bare(), st.ours()
+	bare.name = nameBare
 	return []job{bare.ask(o), ours.ask(o)}, nil
 }
 

@@ -48,12 +48,17 @@ func (s *stand) steady(ctx context.Context, r *report) error {
 
 // growth is by how much figures grew while requests were made.
 type growth struct {
+	idle          figures // read before before, to know what a reading itself adds
 	before, after figures
 	done          int64
 }
 
-// growth runs a job between two readings.
+// growth runs a job between readings.
 func (s *stand) growth(ctx context.Context, admin string, j job) (growth, error) {
+	idle, err := readFigures(ctx, admin)
+	if err != nil {
+		return growth{}, err
+	}
 	before, err := readFigures(ctx, admin)
 	if err != nil {
 		return growth{}, err
@@ -63,7 +68,7 @@ func (s *stand) growth(ctx context.Context, admin string, j job) (growth, error)
 		return growth{}, err
 	}
 	after, err := readFigures(ctx, admin)
-	return growth{before, after, got.Done}, err
+	return growth{idle, before, after, got.Done}, err
 }
 
 // of is NaN for a figure that is not shown.
@@ -75,7 +80,14 @@ func (g growth) of(name string) float64 {
 	return v
 }
 
-func (g growth) perRequest(name string) float64 { return g.of(name) / float64(g.done) }
+// perRequest leaves out what the reading of figures adds to the figure.
+func (g growth) perRequest(name string) float64 {
+	reading, err := grown(g.idle, g.before, name)
+	if err != nil {
+		return math.NaN()
+	}
+	return (g.of(name) - reading) / float64(g.done)
+}
 
 // longestCookie returns the longest value in a Cookie header: the session's.
 func longestCookie(header string) string {
@@ -152,7 +164,7 @@ func (s *stand) transfers(ctx context.Context, r *report) error {
 		if err != nil {
 			return err
 		}
-		what := fmt.Sprintf("highest RSS in a %s of %d MiB at %.0f MiB/s", j.Kind, s.transfer, float64(s.transfer)/got.Seconds)
+		what := fmt.Sprintf("highest RSS, %s of %d MiB at %.0f MiB/s", j.Kind, s.transfer, float64(s.transfer)/got.Seconds)
 		r.atMost("flat", what, float64(got.rss)/mebibyte, 100e6/mebibyte, mib)
 	}
 	return nil

@@ -51,7 +51,7 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	f.IntVar(&o.sessions, "sessions", 4000, "full sign-ins, each of which leaves a session")
 	f.Int64Var(&o.transfer, "transfer", 1024, "`MiB` of the large bodies")
 	f.StringVar(&o.algorithm, "algorithm", "RS256", "how the stub provider signs: RS256 or ES256")
-	f.DurationVar(&o.limit, "limit", 6*time.Minute, "stop after this time")
+	f.DurationVar(&o.limit, "limit", 6*time.Minute, "stop measuring after this time; building is not counted")
 	f.IntVar(&o.proxyCore, "proxy-core", 0, "core of the proxy that is measured")
 	f.IntVar(&o.loadCore, "load-core", 1, "core of the load generator and the upstream")
 	f.StringVar(&o.binary, "foregate", "", "a Foregate `binary`; empty builds it")
@@ -59,7 +59,7 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	f.StringVar(&o.upstreamListen, "upstream", loopback, "`address` of bench's own upstream, for peers to forward to")
 	f.StringVar(&o.json, "json", "", "also write the report to this `file`")
 	f.BoolVar(&o.check, "check", false, "exit 1 unless every goal is met")
-	quick := f.Bool("quick", false, "3 rounds of 1 s, 500 sessions, 256 MiB: a look, not a measurement")
+	quick := f.Bool("quick", false, "3 rounds of 1 s, 500 sessions, 256 MiB, unless said otherwise: a look, not a measurement")
 	f.Func("target", "`name=URL` of a proxy that is listening already; may be repeated", func(v string) error {
 		return o.addPeer(v)
 	})
@@ -73,9 +73,26 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 		return o, err
 	}
 	if *quick {
-		o.rounds, o.length, o.sessions, o.transfer = 3, time.Second, 500, 256
+		if err := hurry(f); err != nil {
+			return o, err
+		}
 	}
 	return o, o.validate(f.Args())
+}
+
+// hurry sets what the command line left open to small values.
+func hurry(f *flag.FlagSet) error {
+	given := make(map[string]bool)
+	f.Visit(func(g *flag.Flag) { given[g.Name] = true })
+	for name, value := range map[string]string{"rounds": "3", "length": "1s", "sessions": "500", "transfer": "256"} {
+		if given[name] {
+			continue
+		}
+		if err := f.Set(name, value); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (o *options) validate(rest []string) error {

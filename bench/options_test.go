@@ -30,9 +30,9 @@ func TestPeersAreReadInTheirOrder(t *testing.T) {
 	}
 }
 
-func TestQuickIsShort(t *testing.T) {
-	o, err := parseOptions([]string{"-quick"}, io.Discard)
-	if err != nil || o.rounds != 3 || o.length != time.Second || o.short() != 500*time.Millisecond {
+func TestQuickIsShortWhereNothingElseIsSaid(t *testing.T) {
+	o, err := parseOptions([]string{"-sessions", "7", "-quick"}, io.Discard)
+	if err != nil || o.rounds != 3 || o.length != time.Second || o.short() != 500*time.Millisecond || o.sessions != 7 {
 		t.Errorf("options = %+v, %v", o, err)
 	}
 }

@@ -115,3 +115,27 @@ func TestForgedCookiesDifferAndKeepTheirShape(t *testing.T) {
 		seen[c] = true
 	}
 }
+
+func TestAllocationsLeaveTheReadingOut(t *testing.T) {
+	g := growth{idle: figures{"n": 100}, before: figures{"n": 300}, after: figures{"n": 1500}, done: 10}
+	if got := g.perRequest("n"); got != 100 {
+		t.Errorf("perRequest = %v, want 100: 1,200 less the 200 of a reading, over 10", got)
+	}
+	if got := g.perRequest("other"); !math.IsNaN(got) {
+		t.Errorf("perRequest of a figure that is not shown = %v", got)
+	}
+}
+
+func TestReportCautionsAboutASlowOrBusyMachine(t *testing.T) {
+	page := func(cpu, foreign number) report {
+		return report{Tables: []table{{Rows: []row{{Target: nameDirect, CPU: number(math.NaN())}, {Target: nameBare, CPU: cpu, Foreign: foreign}}}}}
+	}
+	for _, c := range []struct {
+		of   report
+		want int
+	}{{page(30, 0.05), 0}, {page(60, 0.05), 1}, {page(30, 0.5), 1}, {page(60, 0.5), 2}, {report{}, 0}} {
+		if got := c.of.cautions(); len(got) != c.want {
+			t.Errorf("cautions = %q, want %d", got, c.want)
+		}
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 // stand is the test stand: the two cores, the upstream and every proxy in front
@@ -80,6 +81,9 @@ func (s *stand) start() error {
 		t, err := s.peer(p)
 		if err != nil {
 			return err
+		}
+		if err := s.probe(t); err != nil {
+			return fmt.Errorf("-target %s: %w", p.name, err)
 		}
 		s.peers = append(s.peers, t)
 	}
@@ -164,4 +168,11 @@ func (s *stand) peer(p peer) (target, error) {
 		s.note("%s may run on cores %s; start it with taskset -c %d to compare it fairly", p.name, cores, s.proxyCore)
 	}
 	return t, nil
+}
+
+// probe finds out early what would spoil a whole comparison: a peer that does
+// not answer, or whose cookie is no session.
+func (s *stand) probe(t target) error {
+	_, err := s.run(s.ctx, t.ask(order{Kind: "page", Path: "/page", Conns: 1, For: 100 * time.Millisecond, Size: pageSize}))
+	return err
 }
