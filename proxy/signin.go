@@ -189,7 +189,7 @@ func (s *Server) formAnswer(x *exchange, r *http.Request, set *Set, name string)
 	if err != nil {
 		return err
 	}
-	if err := s.crossOrigin.Check(r); err != nil {
+	if err := s.fromOurs(r); err != nil {
 		return refuse(http.StatusForbidden, "form sent by a page of another site: %v", err)
 	}
 	if err := parseForm(r); err != nil {

@@ -154,13 +154,11 @@ func find(t testing.TB) string {
 		t.Fatal(err)
 	}
 	// Node looks for modules in the script's folder and in those above it.
-	for _, dir := range []string{"test/op", "test"} {
-		if _, err := os.Stat(filepath.Join(root, dir, "node_modules", "oidc-provider")); err == nil {
-			return filepath.Join(root, "test", "op", "op.mjs")
-		}
+	if _, err := os.Stat(filepath.Join(root, "test", "node_modules", "oidc-provider")); err != nil {
+		missing("the OpenID Connect provider is not installed: run test/needs")
+		return ""
 	}
-	missing("the OpenID Connect provider is not installed: run npm ci in test/op")
-	return ""
+	return filepath.Join(root, "test", "op", "op.mjs")
 }
 
 // moduleRoot goes up from the test's folder, since a trimmed binary does not
