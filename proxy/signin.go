@@ -242,12 +242,6 @@ func (s *Server) callback(x *exchange, r *http.Request, set *Set, name string) e
 	case a.Method != name || a.Host != x.host:
 		return noAttempt(fmt.Errorf("attempt of method %q on host %q", a.Method, a.Host))
 	}
-	if err := s.Once.Spend(r.Context(), "attempt:"+a.ID, a.Began.Add(time.Hour)); err != nil {
-		if errors.Is(err, authn.ErrSpent) {
-			return noAttempt(err)
-		}
-		return storeDown(err)
-	}
 	return s.resume(x, r, m, a)
 }
 
