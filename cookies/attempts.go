@@ -25,10 +25,10 @@ var ErrStale = errors.New("attempt to sign in began too long ago")
 const (
 	attemptAge    = 10 * time.Minute
 	staleAge      = 24 * time.Hour // how long an attempt can be recognised as one that is too old
-	attemptIDSize = 20   // random bytes, 160 bits
-	maxReturn     = 2048 // longer return addresses lead to the start page
-	maxCookie     = 4096 // name and value, what browsers promise to keep (RFC 6265 6.1)
-	maxAttempts   = 7500 // bytes of all attempts, name and value: servers refuse headers of 8 KiB
+	attemptIDSize = 20             // random bytes, 160 bits
+	maxReturn     = 2048           // longer return addresses lead to the start page
+	maxCookie     = 4096           // name and value, what browsers promise to keep (RFC 6265 6.1)
+	maxAttempts   = 7500           // bytes of all attempts, name and value: servers refuse headers of 8 KiB
 )
 
 // Attempts keeps what people have begun in sealed cookies of their browsers, and
