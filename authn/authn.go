@@ -43,6 +43,9 @@ type Env struct {
 	Once  Once         // for what may be used a single time
 	Tries Tries        // for what must be counted before it is judged
 	Log   *slog.Logger // never nil
+	// Claims names the further claims that some application is sent. A method keeps
+	// these and no others: what is not needed is not stored.
+	Claims []string
 }
 
 // Attempt is one person's try at signing in: from the first redirect or form to

@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,9 +18,6 @@ const (
 	maxUser      = 255
 	privateToken = "id_token"
 )
-
-// notKept are claims about the token rather than the person.
-var notKept = []string{"iss", "aud", "azp", "exp", "iat", "nbf", "jti", "nonce", "at_hash", "c_hash", "s_hash", "_claim_names", "_claim_sources"}
 
 // identity makes a person of claims.
 func (m *Method) identity(id *idToken, src sources) (authn.Identity, error) {
@@ -54,7 +52,7 @@ func (m *Method) identity(id *idToken, src sources) (authn.Identity, error) {
 		PreferredUsername: authn.CutControl(src.first(m.cfg.Claims.PreferredUsername), maxUser),
 		Name:              authn.CutControl(m.fullName(src), maxUser),
 		Groups:            groups,
-		Claims:            further(src),
+		Claims:            further(src, m.claims),
 		ACR:               id.claims.text("acr"),
 		AMR:               amr,
 		Authenticated:     authenticated,
@@ -184,36 +182,40 @@ func (m *Method) fullName(src sources) string {
 	return strings.TrimSpace(src.first([]string{"given_name"}) + " " + src.first([]string{"family_name"}))
 }
 
-// further keeps the other claims for headers and rules, the small ones first
-// until maxClaims is full.
-func further(src sources) map[string]any {
+// further returns those of the wanted claims that the provider gave, the smallest
+// first, as long as there is room for them.
+func further(src sources, wanted []string) map[string]any {
 	type claim struct {
-		name string
-		size int
-	}
-	all := make(map[string]any)
-	for _, c := range slices.Backward(src) {
-		maps.Copy(all, c)
+		name  string
+		value any
+		size  int
 	}
 	var list []claim
-	for name, value := range all {
-		text, err := json.Marshal(value)
-		if err == nil && value != nil && !slices.Contains(notKept, name) {
-			list = append(list, claim{name, len(name) + len(text) + 4}) // quotes, colon, comma
+	for _, name := range wanted {
+		for _, c := range src {
+			value, ok := c[name]
+			if !ok || value == nil {
+				continue
+			}
+			if text, err := json.Marshal(value); err == nil {
+				list = append(list, claim{name, value, len(name) + len(text)})
+			}
+			break
 		}
 	}
 	slices.SortFunc(list, func(a, b claim) int {
-		if a.size != b.size {
-			return a.size - b.size
-		}
-		return strings.Compare(a.name, b.name)
+		return cmp.Or(cmp.Compare(a.size, b.size), cmp.Compare(a.name, b.name))
 	})
-	kept, left := make(map[string]any), maxClaims
+	var kept map[string]any
+	left := maxClaims
 	for _, c := range list {
 		if left -= c.size; left < 0 {
 			break
 		}
-		kept[c.name] = all[c.name]
+		if kept == nil {
+			kept = make(map[string]any)
+		}
+		kept[c.name] = c.value
 	}
 	return kept
 }

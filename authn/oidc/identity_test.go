@@ -291,12 +291,17 @@ func TestPeopleWithoutAUsableNameAreRefused(t *testing.T) {
 }
 
 func TestFurtherClaimsAreKeptUpToALimit(t *testing.T) {
-	c := claims{"nonce": "n", "small": "x", "huge": strings.Repeat("x", maxClaims)}
+	c := claims{"other": "n", "small": "x", "none": nil, "huge": strings.Repeat("x", maxClaims)}
+	wanted := []string{"small", "huge", "none", "missing"}
 	for i := range 20 {
 		c[fmt.Sprint("mid", i)] = strings.Repeat("y", 1000)
+		wanted = append(wanted, fmt.Sprint("mid", i))
 	}
-	got := further(sources{c})
-	if got["small"] != "x" || got["huge"] != nil || got["nonce"] != nil || len(got) != 9 {
+	got := further(sources{c}, wanted)
+	if got["small"] != "x" || got["huge"] != nil || got["other"] != nil || len(got) != 9 {
 		t.Errorf("kept %d claims", len(got))
+	}
+	if got := further(sources{c}, nil); got != nil {
+		t.Errorf("nobody wants any, and %v are kept", got)
 	}
 }

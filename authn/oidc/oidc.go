@@ -47,6 +47,7 @@ const unreachable = "The sign-in service cannot be reached at the moment. Try ag
 type Method struct {
 	cfg    Config // filled
 	name   string
+	claims []string // further ones to keep
 	log    *slog.Logger
 	once   authn.Once
 	client *http.Client
@@ -69,7 +70,7 @@ func open(c *Config, env authn.Env, now func() time.Time) (*Method, error) {
 	if env.Once == nil {
 		return nil, errors.New("oidc: no store for used answers")
 	}
-	m := &Method{cfg: c.filled(), name: env.Name, once: env.Once, now: now, keys: []byte(`{"keys":[]}`)}
+	m := &Method{cfg: c.filled(), name: env.Name, claims: env.Claims, once: env.Once, now: now, keys: []byte(`{"keys":[]}`)}
 	m.log = env.Log.With("method", env.Name)
 	client, err := newClient(m.cfg.CA, m.cfg.Timeout)
 	if err != nil {

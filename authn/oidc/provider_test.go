@@ -254,7 +254,7 @@ func (m *marks) Spend(_ context.Context, key string, _ time.Time) error {
 }
 
 func env() authn.Env {
-	return authn.Env{Name: "entra", Title: "Sign in", Once: &marks{}, Log: slog.New(slog.DiscardHandler)}
+	return authn.Env{Name: "entra", Title: "Sign in", Once: &marks{}, Claims: []string{"preferred_username", "missing"}, Log: slog.New(slog.DiscardHandler)}
 }
 
 func openMethod(t testing.TB, c *Config) *Method {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"slices"
 
 	"foregate/authn"
 	"foregate/cookies"
@@ -41,6 +42,7 @@ func (b *builder) set() (*proxy.Set, error) {
 		}
 		apps = append(apps, app)
 	}
+	claims := b.furtherClaims()
 	var methods []*proxy.Method
 	for _, m := range b.file.Methods {
 		title := m.Title
@@ -49,7 +51,7 @@ func (b *builder) set() (*proxy.Set, error) {
 		}
 		methods = append(methods, &proxy.Method{
 			Name: m.Name, Title: title, Config: m.Config,
-			Env: authn.Env{Name: m.Name, Title: title, Once: b.once, Tries: b.tries, Log: b.log.With("method", m.Name)},
+			Env: authn.Env{Name: m.Name, Title: title, Once: b.once, Tries: b.tries, Log: b.log, Claims: claims},
 		})
 	}
 	return proxy.NewSet(apps, methods), nil
@@ -67,6 +69,19 @@ func (b *builder) identityHeaders() ([]string, error) {
 		names = append(names, h.Names()...)
 	}
 	return names, nil
+}
+
+// furtherClaims are the claims that some app's own headers are made of.
+func (b *builder) furtherClaims() []string {
+	var names []string
+	for i := range b.file.Apps {
+		for _, h := range b.file.Apps[i].Headers.Map {
+			if h.Claim != "" && !slices.Contains(names, h.Claim) {
+				names = append(names, h.Claim)
+			}
+		}
+	}
+	return names
 }
 
 func headersOf(app *config.App) upstream.Headers {
