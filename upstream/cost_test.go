@@ -55,7 +55,7 @@ func bare(u *Upstream) *httputil.ReverseProxy {
 
 func stubbed(tb testing.TB) (*Upstream, *Trip) {
 	u := open(tb, Config{URL: nowhere(), Assertion: true, OwnCookie: ownCookie, StripCookies: func(http.Header) {}})
-	u.proxy.Transport = interimLimit{stub{}}
+	u.proxy.Transport = guarded{stub{}}
 	trip := tripFor(u, alice())
 	return u, &trip
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -171,4 +172,30 @@ func TestStatusOfAnError(t *testing.T) {
 	if got := StatusOf(&authn.Error{Public: "no"}); got != http.StatusBadRequest {
 		t.Errorf("got %d", got)
 	}
+}
+
+func TestResponseThatBreaksOffIsLogged(t *testing.T) {
+	a := startApp(t, func(a *app, c net.Conn, in *bufio.Reader) {
+		a.next(in)
+		io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart")
+	})
+	lines := make(chan string, 8)
+	u := open(t, Config{URL: a.url, Log: slog.New(slog.NewTextHandler(writer(lines), nil))})
+	c, _ := dial(t, front(t, u, Trip{}))
+	io.WriteString(c, get)
+	select {
+	case line := <-lines:
+		if !strings.Contains(line, "app=careplan") || !strings.Contains(line, "unexpected EOF") {
+			t.Errorf("got %q", line)
+		}
+	case <-time.After(patience):
+		t.Error("nothing was logged")
+	}
+}
+
+type writer chan string
+
+func (w writer) Write(p []byte) (int, error) {
+	w <- string(p)
+	return len(p), nil
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/http/httptrace"
 	"net/textproto"
 	"slices"
 	"strings"
@@ -92,21 +91,6 @@ const (
 type interim struct {
 	count, bytes int
 	pass         func(int, textproto.MIMEHeader) error
-}
-
-// interimLimit is a transport that bounds 1xx responses. ReverseProxy lets any
-// number through, each up to MaxResponseHeaderBytes, for as long as the
-// application likes; only the trace hook can end the exchange, and another trace
-// in the context would be merged with ReverseProxy's by reflection, at ten times
-// the cost. So its hook, which is made for this one request, is wrapped in place.
-type interimLimit struct{ http.RoundTripper }
-
-func (t interimLimit) RoundTrip(r *http.Request) (*http.Response, error) {
-	p := passageOf(r.Context())
-	trace := httptrace.ContextClientTrace(r.Context())
-	p.interim.pass = trace.Got1xxResponse
-	trace.Got1xxResponse = p.got1xx
-	return t.RoundTripper.RoundTrip(r)
 }
 
 func (p *passage) got1xx(code int, header textproto.MIMEHeader) error {

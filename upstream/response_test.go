@@ -2,11 +2,16 @@ package upstream
 
 import (
 	"bufio"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -183,6 +188,53 @@ func TestHT2ConnectionWithExtraBytesIsNotUsedAgain(t *testing.T) {
 	}
 	if n := a.conns.Load(); n != 3 {
 		t.Errorf("%d connections, want 3", n)
+	}
+}
+
+func TestHT1ExtraBytesNeverAnswerAnotherClient(t *testing.T) {
+	serve := func(c net.Conn, in *bufio.Reader) {
+		for {
+			if _, ok := readHead(in); !ok {
+				return
+			}
+			io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison")
+		}
+	}
+	certificate := httptest.NewUnstartedServer(nil)
+	certificate.StartTLS()
+	t.Cleanup(certificate.Close)
+	for scheme, each := range map[string]int{"http": 60, "https": 5} { // every https request is a handshake
+		t.Run(scheme, func(t *testing.T) {
+			a := startApp(t, func(_ *app, c net.Conn, in *bufio.Reader) {
+				if scheme == "https" {
+					secure := tls.Server(c, &tls.Config{Certificates: certificate.TLS.Certificates})
+					c, in = secure, bufio.NewReader(secure)
+				}
+				serve(c, in)
+			})
+			target := url.URL{Scheme: scheme, Host: a.url.Host}
+			pool := x509.NewCertPool()
+			pool.AddCert(certificate.Certificate())
+			addr := front(t, open(t, Config{URL: &target, CA: pool}), Trip{})
+			var clients sync.WaitGroup
+			for range 32 {
+				c, in := dial(t, addr)
+				clients.Go(func() {
+					for range each {
+						io.WriteString(c, get)
+						res, err := http.ReadResponse(in, nil)
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						if body, err := io.ReadAll(res.Body); string(body) != "ok" {
+							t.Errorf("got %q, %v", body, err)
+						}
+					}
+				})
+			}
+			clients.Wait()
+		})
 	}
 }
 

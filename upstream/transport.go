@@ -1,9 +1,11 @@
 package upstream
 
 import (
+	"context"
 	"crypto/tls"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"sync"
 	"time"
 )
@@ -31,7 +33,7 @@ func newTransport(cfg Config) *http.Transport {
 	dialer := &net.Dialer{Timeout: connect, KeepAlive: 30 * time.Second}
 	return &http.Transport{
 		Proxy:                  nil, // HTTP_PROXY is for the internet, not for what stands behind us
-		DialContext:            dialer.DialContext,
+		DialContext:            watch(dialer),
 		TLSClientConfig:        &tls.Config{RootCAs: cfg.CA, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    connect,
 		ForceAttemptHTTP2:      cfg.URL.Scheme == "https",
@@ -44,6 +46,32 @@ func newTransport(cfg Config) *http.Transport {
 		ExpectContinueTimeout:  time.Second,
 		MaxResponseHeaderBytes: maxResponseHeader,
 	}
+}
+
+func watch(dialer *net.Dialer) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dialer.DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return &watchedConn{Conn: conn}, nil
+	}
+}
+
+// guarded is a transport that does what ReverseProxy cannot: bound the 1xx
+// responses before a response, and keep a response's extra bytes from the next
+// request. Both need hooks of httptrace. ReverseProxy makes a trace for each
+// request, so it is added to in place; a second one in the context would be
+// merged with it by reflection, at ten times the cost.
+type guarded struct{ http.RoundTripper }
+
+func (t guarded) RoundTrip(r *http.Request) (*http.Response, error) {
+	p := passageOf(r.Context())
+	trace := httptrace.ContextClientTrace(r.Context())
+	p.interim.pass = trace.Got1xxResponse
+	trace.Got1xxResponse = p.got1xx
+	trace.GotConn = p.gotConn
+	return t.RoundTripper.RoundTrip(r)
 }
 
 func orDefault(d, otherwise time.Duration) time.Duration {

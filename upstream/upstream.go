@@ -79,7 +79,7 @@ func New(cfg Config, signer *Signer) (*Upstream, error) {
 	}
 	u.proxy = &httputil.ReverseProxy{
 		Rewrite:        u.rewrite,
-		Transport:      interimLimit{u.transport},
+		Transport:      guarded{u.transport},
 		BufferPool:     newBuffers(),
 		ModifyResponse: u.modifyResponse,
 		ErrorHandler:   u.transportFailed,
