@@ -217,3 +217,14 @@ func cancelled(r *http.Request) (*http.Request, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(r.Context())
 	return r.WithContext(ctx), cancel
 }
+
+// discard is a store that keeps nothing.
+type discard struct{ cookies.Store }
+
+func (discard) Create(context.Context, string, cookies.Record) error { return nil }
+
+type responseDiscard http.Header
+
+func (w responseDiscard) Header() http.Header       { return http.Header(w) }
+func (responseDiscard) Write(b []byte) (int, error) { return len(b), nil }
+func (responseDiscard) WriteHeader(int)             {}

@@ -77,13 +77,13 @@ func (n *names) stripLine(line string) string {
 	if !strings.Contains(line, n.base) {
 		return line
 	}
-	first, last, found, gap := -1, 0, false, false
+	first, last, found, gap, inPieces := -1, 0, false, false, false
 	for start := 0; start <= len(line); {
 		end := pairEnd(line, start)
 		if n.own(pairName(line[start:end])) {
-			found = true
+			found, gap = true, first >= 0
 		} else {
-			gap = gap || found && first >= 0
+			inPieces = inPieces || gap
 			if first < 0 {
 				first = start
 			}
@@ -96,7 +96,7 @@ func (n *names) stripLine(line string) string {
 		return line
 	case first < 0:
 		return ""
-	case gap:
+	case inPieces:
 		return n.joinOthers(line)
 	}
 	return trimSpace(line[first:last])

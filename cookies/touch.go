@@ -215,7 +215,7 @@ func (s *Sessions) rebase(ctx context.Context, sess *Session, seen int64) error 
 	}
 	sess.pulse.version.Store(rec.Version)
 	wall := s.wall(seen).UnixMilli()
-	if c.Seen >= wall {
+	if c.Seen >= wall && c.Seen <= s.cfg.Clock().UnixMilli() { // not by a clock that ran ahead
 		sess.pulse.written.Store(seen)
 		return nil
 	}
@@ -242,9 +242,12 @@ func (s *Sessions) wall(at int64) time.Time {
 	return now.Round(0).Add(-(now.Sub(s.epoch) - time.Duration(at)))
 }
 
-// merged returns p with what a newer reading of the record says.
+// merged returns p with what a newer reading of the record says. While nobody
+// else has written, memory knows better: the clock may have been set since.
 func (p *pulse) merged(newer *pulse) *pulse {
-	p.version.Store(newer.version.Load())
+	if p.version.Swap(newer.version.Load()) == newer.version.Load() {
+		return p
+	}
 	p.written.Store(newer.written.Load())
 	for {
 		seen := p.seen.Load()

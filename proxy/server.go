@@ -15,7 +15,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"foregate/authn"
 	"foregate/cookies"
 	"foregate/proxy/admin"
 	"foregate/proxy/pages"
@@ -32,7 +31,6 @@ type Config struct {
 
 	Sessions *cookies.Sessions
 	Attempts *cookies.Attempts
-	Once     authn.Once
 	Pages    *pages.Pages
 	Metrics  *admin.Metrics
 	Log      *slog.Logger // decisions and faults

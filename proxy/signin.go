@@ -189,7 +189,7 @@ func (s *Server) formAnswer(x *exchange, r *http.Request, set *Set, name string)
 	if err != nil {
 		return err
 	}
-	if err := s.crossOrigin.Check(r); err != nil {
+	if err := s.fromOurs(r); err != nil {
 		return refuse(http.StatusForbidden, "form sent by a page of another site: %v", err)
 	}
 	if err := parseForm(r); err != nil {
@@ -241,12 +241,6 @@ func (s *Server) callback(x *exchange, r *http.Request, set *Set, name string) e
 		return noAttempt(err)
 	case a.Method != name || a.Host != x.host:
 		return noAttempt(fmt.Errorf("attempt of method %q on host %q", a.Method, a.Host))
-	}
-	if err := s.Once.Spend(r.Context(), "attempt:"+a.ID, a.Began.Add(time.Hour)); err != nil {
-		if errors.Is(err, authn.ErrSpent) {
-			return noAttempt(err)
-		}
-		return storeDown(err)
 	}
 	return s.resume(x, r, m, a)
 }

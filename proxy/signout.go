@@ -39,7 +39,7 @@ func nameOf(id *authn.Identity) string {
 }
 
 func (s *Server) signOut(x *exchange, r *http.Request, set *Set) error {
-	if err := s.crossOrigin.Check(r); err != nil {
+	if err := s.fromOurs(r); err != nil {
 		return refuse(http.StatusForbidden, "sign-out sent by a page of another site: %v", err)
 	}
 	return s.endSession(x, r, set)

@@ -71,6 +71,12 @@ func (u *Upstream) Forward(w http.ResponseWriter, r *http.Request, t *Trip) {
 		u.fail(w, p, err)
 		return
 	}
+	if r.ContentLength != 0 {
+		// Otherwise net/http holds the response back until the client has sent
+		// its body, and swallows of it what the application should have had. A
+		// ResponseWriter that cannot (HTTP/2) has no need to.
+		_ = http.NewResponseController(w).EnableFullDuplex()
+	}
 	u.proxy.ServeHTTP(w, r.WithContext(p))
 }
 

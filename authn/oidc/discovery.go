@@ -68,10 +68,21 @@ func (d *discoverer) fetch(ctx context.Context) (*metadata, error) {
 		return nil, fmt.Errorf("discovery: %s is not a provider's metadata: %w", address, err)
 	}
 	if !d.issuerFits(md.Issuer) {
-		return nil, fmt.Errorf("discovery: issuer is configured as %q, but the provider calls itself %q; the two must be equal to the letter",
-			d.cfg.Issuer, authn.CutControl(md.Issuer, 200))
+		return nil, d.misfit(md.Issuer)
 	}
-	return &md, d.checkEndpoints(&md)
+	if err := d.checkEndpoints(&md); err != nil {
+		return nil, err
+	}
+	return &md, nil
+}
+
+func (d *discoverer) misfit(published string) error {
+	remedy := "the two must be equal to the letter"
+	if strings.Contains(published, tenantTemplate) {
+		remedy = "write your tenant ID into the issuer, or set preset: entra and list tenants"
+	}
+	return fmt.Errorf("discovery: issuer is configured as %q, but the provider calls itself %q; %s",
+		d.cfg.Issuer, authn.CutControl(published, 200), remedy)
 }
 
 // issuerFits accepts the configured issuer, and Microsoft's template where the

@@ -88,9 +88,9 @@ func TestHD7RedirectsAreNotFollowed(t *testing.T) {
 		for _, status := range []int{301, 302, 303, 307, 308} {
 			t.Run(fmt.Sprint(path, status), func(t *testing.T) {
 				p := newProvider(t)
-				p.instead[path] = func(w http.ResponseWriter, r *http.Request) {
+				p.answer(path, func(w http.ResponseWriter, r *http.Request) {
 					http.Redirect(w, r, thief.URL+path, status)
-				}
+				})
 				if path == "/.well-known/openid-configuration" {
 					if err := tryDiscovery(t, p.config()); err == nil || !strings.Contains(err.Error(), "redirects are not followed") {
 						t.Errorf("got %v", err)
@@ -130,7 +130,7 @@ func TestHT6AnswersWithoutEndAreCutOff(t *testing.T) {
 		t.Run(path, func(t *testing.T) {
 			p := newProvider(t)
 			handler, sent := endless("application/json")
-			p.instead[path] = handler
+			p.answer(path, handler)
 			c := p.config()
 			c.UserInfo = infoAlways
 			if path == "/.well-known/openid-configuration" {
@@ -172,13 +172,13 @@ func TestOI11StartDoesNotWaitForTheProvider(t *testing.T) {
 func TestProviderThatComesUpIsFound(t *testing.T) {
 	p := newProvider(t)
 	var up atomic.Bool
-	p.instead["/.well-known/openid-configuration"] = func(w http.ResponseWriter, r *http.Request) {
+	p.answer("/.well-known/openid-configuration", func(w http.ResponseWriter, r *http.Request) {
 		if !up.Swap(true) {
 			http.Error(w, "starting", http.StatusServiceUnavailable)
 			return
 		}
 		p.serveMetadata(w)
-	}
+	})
 	m := openMethod(t, p.config())
 	p.mustIn(t, m)
 	if err := m.Health(); err != nil {
@@ -192,10 +192,10 @@ func TestProviderThatComesUpIsFound(t *testing.T) {
 func TestManyPeopleAtTheDoorMakeOneRequest(t *testing.T) {
 	p := newProvider(t)
 	gate := make(chan struct{})
-	p.instead["/.well-known/openid-configuration"] = func(w http.ResponseWriter, r *http.Request) {
+	p.answer("/.well-known/openid-configuration", func(w http.ResponseWriter, r *http.Request) {
 		<-gate
 		p.serveMetadata(w)
-	}
+	})
 	m := openMethod(t, p.config())
 	errs := make(chan error)
 	for range 50 {
@@ -229,13 +229,13 @@ func TestProviderWithoutDiscovery(t *testing.T) {
 func TestClientProvesItselfAsConfigured(t *testing.T) {
 	p := newProvider(t)
 	p.mustIn(t, openMethod(t, p.config()))
-	if user, _, ok := basic(p.headers["/token"]); !ok || user != "foregate" || p.form("/token").Has("client_secret") {
+	if user, _, ok := basic(p.headersOf("/token")); !ok || user != "foregate" || p.form("/token").Has("client_secret") {
 		t.Error("basic: no Authorization header, or a secret in the form")
 	}
 	c := p.config()
 	c.ClientAuth = authPost
 	p.mustIn(t, openMethod(t, c))
-	if _, _, ok := basic(p.headers["/token"]); ok || p.form("/token").Get("client_secret") != "s3cret" {
+	if _, _, ok := basic(p.headersOf("/token")); ok || p.form("/token").Get("client_secret") != "s3cret" {
 		t.Error("post: an Authorization header, or no secret in the form")
 	}
 }
@@ -261,11 +261,11 @@ func TestTokenEndpointFailuresAreToldApart(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newProvider(t)
-			p.instead["/token"] = func(w http.ResponseWriter, r *http.Request) {
+			p.answer("/token", func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Content-Type", "application/json")
 				w.WriteHeader(c.status)
 				_, _ = w.Write([]byte(c.body))
-			}
+			})
 			m := openMethod(t, p.config())
 			_, err := p.signIn(t, m, attempt())
 			refused(t, err, c.want)
@@ -278,7 +278,7 @@ func TestTokenEndpointFailuresAreToldApart(t *testing.T) {
 
 func TestCodeIsNotSpentWhileKeysCannotBeHad(t *testing.T) {
 	p := newProvider(t)
-	p.instead["/jwks"] = func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no", http.StatusInternalServerError) }
+	p.answer("/jwks", func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no", http.StatusInternalServerError) })
 	m := openMethod(t, p.config())
 	_, err := p.signIn(t, m, attempt())
 	refused(t, err, http.StatusServiceUnavailable)

@@ -49,7 +49,7 @@ func (m *Method) checkTenant(id *idToken, md *metadata) error {
 // checkOverage fails when the groups were too many for the token. Entra leaves
 // them all out then and only says where they could be asked for; taken as "no
 // groups", that would wrongly refuse or, with a rule that excludes a group,
-// wrongly admit.
+// wrongly admit. It matters for every preset: Entra can be configured without one.
 func checkOverage(c claims) error {
 	_, named := c.at("/_claim_names/groups")
 	if !named && !c.has("hasgroups") && !c.has("groups:src1") {

@@ -19,7 +19,7 @@ func (m *Method) exchange(ctx context.Context, md *metadata, a *authn.Attempt, c
 	if m.signer != nil {
 		assertion, err := m.signer.assertion(m.assertionAudience(md), m.now())
 		if err != nil {
-			return nil, fmt.Errorf("oidc: %w", err)
+			return nil, &authn.Error{Public: notSetUp, Err: fmt.Errorf("oidc: %w", err), Status: http.StatusInternalServerError}
 		}
 		opts = append(opts,
 			oauth2.SetAuthURLParam("client_assertion_type", assertionType),

@@ -47,8 +47,7 @@ func newClient(ca authn.Path, timeout time.Duration) (*http.Client, error) {
 	}, nil
 }
 
-// loadCA reads the bundle; without one it answers with an empty path's meaning,
-// the system's authorities.
+// loadCA reads a PEM bundle; an empty path means the system's authorities.
 func loadCA(ca authn.Path) (*x509.CertPool, error) {
 	if ca == "" {
 		return x509.SystemCertPool()

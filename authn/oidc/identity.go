@@ -104,7 +104,7 @@ func (m *Method) hostedDomainHint() string {
 }
 
 func (m *Method) groups(src sources) ([]string, error) {
-	if m.cfg.Preset == presetEntra && slices.Contains(m.cfg.Claims.Groups, "groups") {
+	if _, ok := src.at("groups"); !ok && slices.Contains(m.cfg.Claims.Groups, "groups") {
 		if err := checkOverage(src[0]); err != nil {
 			return nil, err
 		}

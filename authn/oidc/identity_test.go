@@ -93,7 +93,7 @@ func TestOI5UserinfoMustBeAnObjectAboutTheSamePerson(t *testing.T) {
 			c := p.config()
 			c.UserInfo = infoAlways
 			m := openMethod(t, c)
-			p.instead["/userinfo"] = func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte(body)) }
+			p.answer("/userinfo", func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte(body)) })
 			if id, err := p.signIn(t, m, attempt()); err == nil {
 				t.Errorf("signed in as %+v", id)
 			}
@@ -119,7 +119,7 @@ func TestUserinfoFillsWhatTheTokenLacks(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if got := p.headers["/userinfo"].Get("Authorization"); got != "Bearer access" {
+	if got := p.headersOf("/userinfo").Get("Authorization"); got != "Bearer access" {
 		t.Errorf("userinfo was asked with %q", got)
 	}
 }
@@ -128,7 +128,7 @@ func TestSignInFailsWhenUserinfoIsNeededAndDown(t *testing.T) {
 	p := newProvider(t)
 	m := openMethod(t, p.config())
 	p.claims = func(c map[string]any) { delete(c, "groups") }
-	p.instead["/userinfo"] = func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no", http.StatusInternalServerError) }
+	p.answer("/userinfo", func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no", http.StatusInternalServerError) })
 	_, err := p.signIn(t, m, attempt())
 	refused(t, err, http.StatusServiceUnavailable)
 }
@@ -231,6 +231,14 @@ func TestOI7GroupOverageIsNoGroupsAtAll(t *testing.T) {
 			t.Errorf("%s: the person is told %q", name, e.Public)
 		}
 	}
+}
+
+func TestOI7GroupOverageCountsWithoutThePresetToo(t *testing.T) {
+	p := newProvider(t)
+	m := openMethod(t, p.config())
+	p.claims = func(c map[string]any) { delete(c, "groups"); c["hasgroups"] = true }
+	_, err := p.signIn(t, m, attempt())
+	refused(t, err, http.StatusForbidden)
 }
 
 func TestGoogleAccountsOfOtherDomainsAreRefused(t *testing.T) {

@@ -84,9 +84,7 @@ func TestOI10CachedKeysOutliveABrokenEndpoint(t *testing.T) {
 			if err := s.refresh(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			p.mu.Lock()
-			p.instead["/jwks"] = answer
-			p.mu.Unlock()
+			p.answer("/jwks", answer)
 			c.at = c.at.Add(time.Hour)
 			if err := s.refresh(t.Context()); err == nil {
 				t.Error("refresh took the answer")

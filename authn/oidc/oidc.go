@@ -129,7 +129,7 @@ func (m *Method) JWKS() []byte { return slices.Clone(m.keys) }
 // three seconds.
 func (m *Method) Begin(ctx context.Context, a *authn.Attempt) (authn.Reply, error) {
 	if a.ID == "" || a.Callback == "" {
-		return nil, errors.New("oidc: attempt has no ID or no callback address")
+		return nil, authn.Invalid(startAgain, errors.New("oidc: attempt has no ID or no callback address"))
 	}
 	md, err := m.metadata(ctx)
 	if err != nil {

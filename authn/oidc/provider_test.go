@@ -97,6 +97,19 @@ func (p *provider) form(path string) url.Values {
 	return p.forms[path]
 }
 
+// answer makes path answer differently from now on.
+func (p *provider) answer(path string, h http.HandlerFunc) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.instead[path] = h
+}
+
+func (p *provider) headersOf(path string) http.Header {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.headers[path]
+}
+
 func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = r.ParseForm()
 	p.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"net/http"
 
 	"foregate/authn"
 )
@@ -57,7 +58,7 @@ func (m *Method) lacks(c claims) bool {
 // userInfo asks the userinfo endpoint (OpenID Connect Core 1.0, section 5.3).
 func (m *Method) userInfo(ctx context.Context, md *metadata, id *idToken, accessToken string) (claims, error) {
 	if md.UserInfo == "" {
-		return nil, &authn.Error{Public: notSetUp, Status: 502, Err: errors.New("oidc: userinfo is always, but the provider has no userinfo endpoint")}
+		return nil, &authn.Error{Public: notSetUp, Status: http.StatusBadGateway, Err: errors.New("oidc: userinfo is always, but the provider has no userinfo endpoint")}
 	}
 	body, err := getJSON(ctx, m.client, md.UserInfo, accessToken)
 	if err != nil {

@@ -52,12 +52,8 @@ func (w *watch) close() {
 func (w *watch) run(ctx context.Context) {
 	defer close(w.done)
 	pause := firstRetry
-	for {
-		err := w.try(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		if err == nil {
+	for ctx.Err() == nil {
+		if err := w.try(ctx); err == nil {
 			pause = firstRetry
 			rest(ctx, settled)
 			w.sleep(ctx, jitter(refreshEvery)-settled)

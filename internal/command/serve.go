@@ -148,7 +148,7 @@ func (fg *running) open(file *config.File, store Store, errs io.Writer) error {
 	fg.server = proxy.New(proxy.Config{
 		Prefix: file.Prefix, Trusted: file.TrustedProxies, MaxForm: int64(file.Limits.MaxFormBytes),
 		MaxTarget: file.Limits.MaxURLBytes, Patience: file.Limits.BodyTimeout, Keys: signer.JWKS,
-		Sessions: fg.sessions, Attempts: attempts, Once: spent, Pages: page, Metrics: fg.metrics, Log: fg.log, Access: access,
+		Sessions: fg.sessions, Attempts: attempts, Pages: page, Metrics: fg.metrics, Log: fg.log, Access: access,
 	})
 	fg.builder = builder{
 		sessions: fg.sessions, once: spent, tries: cookies.Tries{Counter: store}, signer: signer, log: fg.log,

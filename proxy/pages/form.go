@@ -29,22 +29,22 @@ type formView struct {
 	Inputs []input
 }
 
-// View is the form on a page of its own: the cursor waits in it.
-func (f FormPage) View() formView {
+// view is the form on a page of its own: the cursor waits in it.
+func (f FormPage) view() formView {
 	w := f.words()
 	return formView{FormPage: f, Lead: w.Lead, Button: w.Button, Inputs: f.inputs(true)}
 }
 
-// FormView is the form below the choices. The cursor stays away from it, so that
+// formBelow is the form below the choices. The cursor stays away from it, so that
 // nobody who listens to the page misses the choices, until it has a problem.
-func (c Chooser) FormView() formView {
-	v := c.Form.View()
+func (c Chooser) formBelow() formView {
+	v := c.Form.view()
 	v.Inputs = c.Form.inputs(c.Form.Form.Problem != "")
 	return v
 }
 
-// FormHeading tells the form from the choices above it.
-func (c Chooser) FormHeading() string {
+// formHeading tells the form from the choices above it.
+func (c Chooser) formHeading() string {
 	return cmp.Or(plain(c.Form.Title), c.Form.words().heading, "Sign in here")
 }
 

@@ -12,6 +12,10 @@ import (
 // learn from it where the person came from. Strict-Transport-Security is not
 // among them, because only the listener knows whether the browser came by TLS.
 // A Vary that is there already stays.
+//
+// Because of no-referrer browsers send "Origin: null" with the posts of our own
+// forms (Fetch, 3.2, "append a request Origin header"). Who guards such a post
+// goes by Sec-Fetch-Site or by what is bound to the browser, not by Origin.
 func SecurityHeaders(h http.Header) {
 	h.Set("Content-Security-Policy", "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 	h.Set("X-Frame-Options", "DENY")

@@ -30,7 +30,13 @@ type Pages struct {
 
 // New reads the embedded templates.
 func New() (*Pages, error) {
-	funcs := template.FuncMap{"link": link, "plain": plain}
+	funcs := template.FuncMap{
+		"link":        link,
+		"plain":       plain,
+		"formView":    FormPage.view,
+		"formBelow":   Chooser.formBelow,
+		"formHeading": Chooser.formHeading,
+	}
 	base, err := template.New("").Funcs(funcs).ParseFS(files, "html/layout.html", "html/form.html", "html/code.html", "html/style.css")
 	if err != nil {
 		return nil, fmt.Errorf("pages: parse layout: %w", err)

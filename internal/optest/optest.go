@@ -1,0 +1,199 @@
+// Package optest starts a real OpenID Connect provider, test/op/op.mjs, for tests.
+//
+// The provider listens on loopback, knows two people and three clients, and ends
+// with the test, also when the test is killed.
+package optest
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Clients that every provider knows. The first two have Secret.
+const (
+	ClientBasic = "foregate"      // client_secret_basic
+	ClientPost  = "foregate-post" // client_secret_post
+	ClientKey   = "foregate-key"  // private_key_jwt, with Options.JWKS or JWKSURI
+	Secret      = "secret"
+)
+
+// People who can sign in. Alice is in the groups staff and admins and has a
+// verified e-mail address; Bob is in guests, and his is not verified.
+const (
+	Alice, AlicePassword = "alice", "pw-a"
+	Bob, BobPassword     = "bob", "pw-b"
+)
+
+// Options of a provider. The zero value is a provider on a free port that sends
+// nobody back anywhere.
+type Options struct {
+	Port                   int             `json:"port"`
+	Title                  string          `json:"title,omitempty"`                     // heading of its sign-in page
+	RedirectURIs           []string        `json:"redirect_uris,omitempty"`             // of every client
+	PostLogoutRedirectURIs []string        `json:"post_logout_redirect_uris,omitempty"` // of every client
+	BackchannelLogoutURI   string          `json:"backchannel_logout_uri,omitempty"`    // of every client
+	JWKS                   json.RawMessage `json:"jwks,omitempty"`                      // public keys of ClientKey …
+	JWKSURI                string          `json:"jwks_uri,omitempty"`                  // … or where they are
+}
+
+// Provider is a running provider.
+type Provider struct {
+	Issuer string // http://127.0.0.1:port
+
+	cmd     *exec.Cmd
+	rotated chan struct{}
+}
+
+const patience = 30 * time.Second
+
+// Start starts a provider that ends with the test. Without node or its modules
+// the test is skipped, and on CI, where nothing may be skipped, it fails.
+func Start(t testing.TB, o Options) *Provider {
+	t.Helper()
+	script := find(t)
+	arg, err := json.Marshal(struct {
+		Options
+		Lifeline bool `json:"lifeline"`
+	}{o, true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("node", script, string(arg))
+	complaints := &lines{}
+	cmd.Stderr = complaints
+	// The provider ends when this pipe does, however this process ends.
+	lifeline, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p := &Provider{cmd: cmd, rotated: make(chan struct{}, 8)}
+	ready, ended := make(chan string, 1), make(chan struct{})
+	go p.listen(out, ready, ended)
+	t.Cleanup(func() {
+		_ = lifeline.Close()
+		select {
+		case <-ended:
+		case <-time.After(patience):
+			_ = cmd.Process.Kill()
+			<-ended
+		}
+		_ = cmd.Wait()
+		if t.Failed() {
+			t.Logf("the provider said: %s", complaints)
+		}
+	})
+	select {
+	case p.Issuer = <-ready:
+	case <-ended:
+		t.Fatalf("the provider ended at once: %s", complaints)
+	case <-time.After(patience):
+		t.Fatalf("the provider is not ready after %s", patience)
+	}
+	return p
+}
+
+// listen reads what the provider prints until it ends.
+func (p *Provider) listen(out io.Reader, ready chan<- string, ended chan<- struct{}) {
+	defer close(ended)
+	for in := bufio.NewScanner(out); in.Scan(); {
+		var said struct{ Issuer, Rotated string }
+		if json.Unmarshal(in.Bytes(), &said) != nil {
+			continue
+		}
+		if said.Issuer != "" {
+			ready <- said.Issuer
+		}
+		if said.Rotated != "" {
+			p.rotated <- struct{}{}
+		}
+	}
+}
+
+// Rotate makes the provider sign with a new key. The old one stays published.
+func (p *Provider) Rotate(t testing.TB) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-p.rotated:
+	case <-time.After(patience):
+		t.Fatal("the provider did not change its key")
+	}
+}
+
+// find returns the script's path.
+func find(t testing.TB) string {
+	t.Helper()
+	missing := t.Skipf
+	if os.Getenv("CI") == "true" {
+		missing = t.Fatalf
+	}
+	if _, err := exec.LookPath("node"); err != nil {
+		missing("node is needed for the OpenID Connect provider: %v", err)
+	}
+	root, err := moduleRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Node looks for modules in the script's folder and in those above it.
+	if _, err := os.Stat(filepath.Join(root, "test", "node_modules", "oidc-provider")); err != nil {
+		missing("the OpenID Connect provider is not installed: run test/needs")
+		return ""
+	}
+	return filepath.Join(root, "test", "op", "op.mjs")
+}
+
+// moduleRoot goes up from the test's folder, since a trimmed binary does not
+// know where its source is.
+func moduleRoot() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir, nil
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			return "", errors.New("no go.mod in this folder or above it")
+		}
+		dir = up
+	}
+}
+
+// lines gathers what the provider complains about.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
