@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -120,7 +121,7 @@ func (o options) measure(ctx context.Context, progress io.Writer) (*report, erro
 // measure is the plan of a run. A stage that fails is recorded, and the others
 // still run.
 func (s *stand) measure(ctx context.Context, progress io.Writer) *report {
-	r := &report{When: time.Now(), Machine: machine(), Version: s.built.version}
+	r := &report{When: time.Now(), Machine: machine(), Version: s.built.version, Failures: []string{}}
 	if err := s.startForegates(ctx); err != nil {
 		r.fail("starting Foregate", err)
 	}
@@ -148,7 +149,7 @@ func (s *stand) measure(ctx context.Context, progress io.Writer) *report {
 			break
 		}
 	}
-	r.Notes = append(s.notes, r.cautions()...)
+	r.Notes = slices.Concat([]string{}, s.notes, r.cautions())
 	return r
 }
 
