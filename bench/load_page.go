@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"strconv"
 	"strings"
@@ -246,13 +245,3 @@ func dial(ctx context.Context, addr string) (net.Conn, error) {
 
 // longestRun is more than any run takes.
 const longestRun = 2 * time.Minute
-
-// discard drops exactly n bytes of r.
-func discard(r io.Reader, n int64) error {
-	buf := make([]byte, 256<<10)
-	got, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, io.LimitReader(r, n), buf)
-	if err == nil && got < n {
-		err = io.ErrUnexpectedEOF
-	}
-	return err
-}

@@ -62,3 +62,13 @@ func transferred(began time.Time) outcome {
 	took := time.Since(began)
 	return outcome{Done: 1, Seconds: took.Seconds(), Rate: 1 / took.Seconds(), P50: took, P99: took}
 }
+
+// discard drops exactly n bytes of r.
+func discard(r io.Reader, n int64) error {
+	buf := make([]byte, 256<<10)
+	got, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, io.LimitReader(r, n), buf)
+	if err == nil && got < n {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}

@@ -120,7 +120,7 @@ func (o options) measure(ctx context.Context, progress io.Writer) (*report, erro
 // measure is the plan of a run. A stage that fails is recorded, and the others
 // still run.
 func (s *stand) measure(ctx context.Context, progress io.Writer) *report {
-	r := &report{When: time.Now(), Machine: machine(), Version: s.built.version}
+	r := &report{When: time.Now(), Machine: machine(), Version: s.built.version, Notes: []string{}, Failures: []string{}}
 	if err := s.startForegates(ctx); err != nil {
 		r.fail("starting Foregate", err)
 	}
@@ -148,7 +148,8 @@ func (s *stand) measure(ctx context.Context, progress io.Writer) *report {
 			break
 		}
 	}
-	r.Notes = append(s.notes, r.cautions()...)
+	r.Notes = append(r.Notes, s.notes...)
+	r.Notes = append(r.Notes, r.cautions()...)
 	return r
 }
 

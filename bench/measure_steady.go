@@ -122,26 +122,37 @@ func (s *stand) lookup(ctx context.Context, r *report) error {
 	return nil
 }
 
-// parseBenchmark reads ns/op and allocs/op of one line of "go test -bench".
+// parseBenchmark reads ns/op and allocs/op of what "go test -bench" prints, the
+// worst of the benchmark and its parts.
 func parseBenchmark(text, name string) (ns, allocs float64, err error) {
+	ran := false
 	for line := range strings.Lines(text) {
 		fields := strings.Fields(line)
-		if len(fields) == 0 || fields[0] != name && !strings.HasPrefix(fields[0], name+"-") {
+		if len(fields) == 0 {
 			continue
 		}
-		ns, allocs = math.NaN(), math.NaN()
-		for i := 1; i < len(fields); i++ {
-			v, _ := strconv.ParseFloat(fields[i-1], 64) // a value stands before its unit
-			switch fields[i] {
-			case "ns/op":
-				ns = v
-			case "allocs/op":
-				allocs = v
-			}
+		rest, ours := strings.CutPrefix(fields[0], name)
+		if !ours || rest != "" && rest[0] != '-' && rest[0] != '/' {
+			continue
 		}
-		return ns, allocs, nil
+		ran = true
+		ns = max(ns, valueOf(fields, "ns/op"))
+		allocs = max(allocs, valueOf(fields, "allocs/op"))
 	}
-	return 0, 0, errors.New(name + " did not run")
+	if !ran {
+		return 0, 0, errors.New(name + " did not run")
+	}
+	return ns, allocs, nil
+}
+
+// valueOf returns the number before a unit, or NaN.
+func valueOf(fields []string, unit string) float64 {
+	for i := 1; i < len(fields); i++ {
+		if v, err := strconv.ParseFloat(fields[i-1], 64); err == nil && fields[i] == unit {
+			return v
+		}
+	}
+	return math.NaN()
 }
 
 // transfers carries one large body each way and watches the memory: it must not

@@ -94,14 +94,24 @@ func TestReportShowsADashForWhatNobodyCounted(t *testing.T) {
 	}
 }
 
-func TestBenchmarkLineIsRead(t *testing.T) {
-	text := "goos: linux\nBenchmarkLoadHitMiss-2 10 99 ns/op\nBenchmarkLoadHit \t 5000000\t 231.5 ns/op\t 0 B/op\t 2 allocs/op\nPASS\n"
-	ns, allocs, err := parseBenchmark(text, "BenchmarkLoadHit")
-	if err != nil || ns != 231.5 || allocs != 2 {
-		t.Errorf("parseBenchmark = %v, %v, %v", ns, allocs, err)
+func TestWorstPartOfABenchmarkIsRead(t *testing.T) {
+	for _, c := range []struct {
+		text       string
+		ns, allocs float64
+	}{
+		{"goos: linux\nBenchmarkLoadHitMiss-2 10 99 ns/op 9 allocs/op\nBenchmarkLoadHit \t 50\t 231.5 ns/op\t 0 B/op\t 2 allocs/op\nPASS\n", 231.5, 2},
+		{"BenchmarkLoadHit/alone-2 50 364.2 ns/op 0 allocs/op\nBenchmarkLoadHit/behind-4KiB-2 50 408 ns/op 0 allocs/op\n", 408, 0},
+	} {
+		ns, allocs, err := parseBenchmark(c.text, "BenchmarkLoadHit")
+		if err != nil || ns != c.ns || allocs != c.allocs {
+			t.Errorf("parseBenchmark = %v, %v, %v; want %v, %v", ns, allocs, err, c.ns, c.allocs)
+		}
 	}
 	if _, _, err := parseBenchmark("PASS\n", "BenchmarkLoadHit"); err == nil {
 		t.Error("a benchmark that did not run has figures")
+	}
+	if ns, _, err := parseBenchmark("BenchmarkLoadHit 1 skipped\n", "BenchmarkLoadHit"); err != nil || !math.IsNaN(ns) {
+		t.Errorf("a line without figures reads %v, %v", ns, err)
 	}
 }
 

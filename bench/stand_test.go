@@ -48,8 +48,8 @@ func TestEveryStageMeasuresAStandIn(t *testing.T) {
 			t.Errorf("the report lacks %q:\n%s", want, out.String())
 		}
 	}
-	if _, err := json.Marshal(r); err != nil {
-		t.Errorf("the report as JSON: %v", err)
+	if data, err := json.Marshal(r); err != nil || bytes.Contains(data, []byte(`"notes":null`)) {
+		t.Errorf("the report as JSON: %.300s, %v", data, err)
 	}
 }
 
