@@ -97,7 +97,7 @@ func (s *Server) logFault(x *exchange, r *http.Request, status int, err error) {
 	}
 	log("request not served", "request_id", x.id, "status", status, "reason", authn.CutControl(err.Error(), 2048),
 		"method", authn.CutControl(r.Method, 32), "host", authn.CutControl(r.Host, 255), "path", authn.CutControl(r.URL.Path, 1024),
-		"app", x.appName(), "user", x.user(), "client", x.client.String())
+		"app", x.appName(), "user", x.user(), "client", x.peer)
 }
 
 func headingOf(status int) string {

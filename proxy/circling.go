@@ -44,7 +44,7 @@ func (s *Server) circling(x *exchange, r *http.Request) bool {
 }
 
 func (s *Server) stopCircling(x *exchange, m *Method, rd string) error {
-	s.Log.Warn("sign-in goes round in circles", "request_id", x.id, "app", x.app.Name, "method", m.Name, "client", x.client.String())
+	s.Log.Warn("sign-in goes round in circles", "request_id", x.id, "app", x.app.Name, "method", m.Name, "client", x.peer)
 	s.Pages.Write(x, http.StatusLoopDetected, &x.app.Look, pages.LoopStop{Again: s.startURL(m, rd), Code: x.id})
 	return nil
 }

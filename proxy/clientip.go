@@ -65,3 +65,17 @@ func secureOf(r *http.Request, trustedPeer bool) bool {
 	proto := r.Header["X-Forwarded-Proto"]
 	return trustedPeer && len(proto) == 1 && strings.EqualFold(proto[0], "https")
 }
+
+// textOf writes an address. Nearly always it is the peer's, whose text is there
+// already.
+func textOf(client netip.Addr, remote string) string {
+	if !client.IsValid() {
+		return ""
+	}
+	if colon := strings.LastIndexByte(remote, ':'); colon > 0 && client.Is4() {
+		if a, err := netip.ParseAddr(remote[:colon]); err == nil && a == client {
+			return remote[:colon]
+		}
+	}
+	return client.String()
+}

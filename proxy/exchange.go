@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"foregate/authn"
+	"foregate/upstream"
 )
 
 // exchange is one request and its answer, and what became known of them. It is
@@ -21,7 +22,8 @@ type exchange struct {
 	http.ResponseWriter
 	id     string // request ID, which is also the support code
 	start  time.Time
-	client netip.Addr
+	client netip.Addr // the invalid address when nobody knows
+	peer   string     // client as text
 	secure bool
 	host   string // as the browser sees it, canonical, with its port
 	app    *App
@@ -33,6 +35,8 @@ type exchange struct {
 	shutBy  time.Time // the write deadline that is set on the connection
 	patient time.Duration
 	closing bool // the connection ends with this answer
+
+	trip upstream.Trip
 }
 
 func (s *Server) open(w http.ResponseWriter, r *http.Request) *exchange {
@@ -42,6 +46,7 @@ func (s *Server) open(w http.ResponseWriter, r *http.Request) *exchange {
 		id:             newRequestID(),
 		start:          time.Now(),
 		client:         client,
+		peer:           textOf(client, r.RemoteAddr),
 		secure:         secureOf(r, trusted),
 		patient:        s.Patience,
 		closing:        ambiguousFraming(r),
@@ -168,7 +173,7 @@ func isAbort(fault any) bool {
 func (s *Server) access(x *exchange, r *http.Request, took time.Duration) {
 	attrs := [...]slog.Attr{
 		slog.String("request_id", x.id),
-		slog.String("client", x.client.String()),
+		slog.String("client", x.peer),
 		slog.String("method", authn.CutControl(r.Method, 32)),
 		slog.String("host", authn.CutControl(r.Host, 255)),
 		slog.String("path", authn.CutControl(r.URL.Path, 1024)),

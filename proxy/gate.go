@@ -58,8 +58,9 @@ func endedBy(err error) string {
 }
 
 func (s *Server) forward(x *exchange, r *http.Request, sess *cookies.Session) error {
-	trip := upstream.Trip{
-		Client: x.client, Scheme: x.scheme(), Host: r.Host, RequestID: x.id, CloseAfter: x.closing,
+	trip := &x.trip
+	*trip = upstream.Trip{
+		Client: x.peer, Scheme: x.scheme(), Host: r.Host, RequestID: x.id, CloseAfter: x.closing,
 	}
 	if sess != nil {
 		s.Sessions.Touch(sess)
@@ -76,7 +77,7 @@ func (s *Server) forward(x *exchange, r *http.Request, sess *cookies.Session) er
 		}
 		r = r.WithContext(ctx)
 	}
-	x.app.Upstream.Forward(x, r, &trip)
+	x.app.Upstream.Forward(x, r, trip)
 	return nil
 }
 
@@ -121,7 +122,7 @@ func refererPath(x *exchange, r *http.Request) string {
 }
 
 func (s *Server) refusePerson(x *exchange, d Decision) error {
-	s.Log.Info("access refused", "request_id", x.id, "app", x.app.Name, "user", x.user(), "rule", d.Rule, "reason", d.Reason, "client", x.client.String())
+	s.Log.Info("access refused", "request_id", x.id, "app", x.app.Name, "user", x.user(), "rule", d.Rule, "reason", d.Reason, "client", x.peer)
 	return authn.Refused("You are signed in, but you may not open this page. If you need it for your work, ask the people who look after this application.",
 		errors.New(d.Reason))
 }

@@ -61,7 +61,7 @@ func (s *Server) endSession(x *exchange, r *http.Request, set *Set) error {
 	}
 	x.who = &sess.Identity
 	s.Log.Info("signed out", "request_id", x.id, "app", x.app.Name, "method", sess.Identity.Method,
-		"user", sess.Identity.User, "session", sess.Handle(), "client", x.client.String())
+		"user", sess.Identity.User, "session", sess.Handle(), "client", x.peer)
 	switch reply := s.providerSignOut(x, r, set, sess).(type) {
 	case authn.Redirect:
 		redirect(x, http.StatusSeeOther, reply.URL)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httputil"
-	"net/netip"
 	"strings"
 
 	"foregate/authn"
@@ -13,7 +12,7 @@ import (
 
 // Trip is what the proxy knows about one request that it lets through.
 type Trip struct {
-	Client    netip.Addr   // who asks, after trusted proxies: X-Forwarded-For and X-Real-IP
+	Client    string       // address of who asks, after trusted proxies: X-Forwarded-For and X-Real-IP; "" sends none
 	Scheme    string       // "http" or "https" as the browser sees it: X-Forwarded-Proto
 	Host      string       // host, and port if not the usual, as the browser sees it: X-Forwarded-Host, Host
 	RequestID string       // X-Request-ID; "" sends none
@@ -157,8 +156,7 @@ func (u *Upstream) strip(h http.Header) {
 // announce says where the request came from, as we see it and as nobody else
 // says.
 func (p *passage) announce(h http.Header) {
-	if p.trip.Client.IsValid() {
-		p.values[0] = p.trip.Client.Unmap().WithZone("").String()
+	if p.values[0] = p.trip.Client; p.values[0] != "" {
 		h["X-Forwarded-For"] = p.values[0:1:1]
 		h["X-Real-Ip"] = p.values[0:1:1]
 	}

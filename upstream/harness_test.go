@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
@@ -162,7 +161,7 @@ func open(t testing.TB, cfg Config) *Upstream {
 }
 
 func tripFor(u *Upstream, id *authn.Identity) Trip {
-	t := Trip{Client: netip.MustParseAddr("192.0.2.7"), Scheme: "https", Host: "app.test", RequestID: "req-1"}
+	t := Trip{Client: "192.0.2.7", Scheme: "https", Host: "app.test", RequestID: "req-1"}
 	if id != nil {
 		t.Who = u.Credentials(id)
 	}

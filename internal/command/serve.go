@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -85,6 +86,7 @@ type running struct {
 // wait for any provider.
 func start(file *config.File, tables Tables, errs io.Writer) (*running, error) {
 	tuneMemory()
+	log.SetOutput(io.Discard) // net/http writes there what a peer sent unasked; our own lines go through fg.log
 	fg := &running{log: newLog(file.Log, errs), failed: make(chan error, 4)}
 	for _, w := range file.Warnings {
 		fg.log.Warn("configuration", "warning", w.String())
