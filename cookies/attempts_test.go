@@ -1,6 +1,7 @@
 package cookies_test
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http/httptest"
@@ -298,7 +299,8 @@ func TestTooLongReturnAddressLeadsToTheStart(t *testing.T) {
 }
 
 func FuzzAttempt(f *testing.F) {
-	a := openAttempts(f, nil)
+	// Each fuzzing process has its own secret: what the others sealed is forged.
+	a := openAttempts(f, func(c *cookies.Config) { c.Secrets = [][]byte{secret(rand.Text())} })
 	b := newBrowser()
 	at := newAttempt()
 	save(f, a, b, at)

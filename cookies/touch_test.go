@@ -2,6 +2,7 @@ package cookies_test
 
 import (
 	"errors"
+	"log/slog"
 	"net/http/httptest"
 	"path/filepath"
 	"testing"
@@ -12,7 +13,6 @@ import (
 	"foregate/cookies/memstore"
 	"foregate/cookies/sqlstore"
 	"foregate/internal/database"
-	"log/slog"
 )
 
 func wait(d time.Duration) { <-time.After(d) }
@@ -35,6 +35,8 @@ func TestSE3SessionEndsWhenIdle(t *testing.T) {
 			t.Errorf("then: idle %v, left %v", sess.IdleAt(time.Now()), sess.Left(time.Now()))
 		}
 		s.Touch(sess) // too late, by a request that was under way for long
+		_, err = load(t, s, b)
+		wantError(t, err, cookies.ErrIdle)
 	})
 }
 
@@ -197,6 +199,53 @@ func TestFM12ActivityIsKeptWhileTheStoreIsDown(t *testing.T) {
 	})
 }
 
+func TestFM12ClosingDoesNotWaitForADeadStoreAgainAndAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newSpy()
+		s := open(t, store, nil)
+		sessions := make([]*cookies.Session, 1200) // more than two batches
+		for i := range sessions {
+			sessions[i] = signIn(t, s, newBrowser(), alice)
+		}
+		wait(time.Second)
+		for _, sess := range sessions {
+			s.Touch(sess)
+		}
+		store.down.Store(true)
+		before := store.calls.Load()
+		if err := s.Close(); !errors.Is(err, errDown) {
+			t.Errorf("got %v, want to know that activity was lost", err)
+		}
+		if calls := store.calls.Load() - before; calls > 500 {
+			t.Errorf("%d calls of a dead store, want no more than one batch", calls)
+		}
+		if err := s.Close(); !errors.Is(err, errDown) {
+			t.Errorf("the second time: got %v", err)
+		}
+	})
+}
+
+func TestSE14LongConnectionLearnsOfTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := memstore.New()
+		here, there := open(t, store, nil), open(t, store, nil)
+		b := newBrowser()
+		sess := signIn(t, here, b, alice)
+		wait(15 * time.Minute)
+		there.Touch(wantUser(t, there, b, "alice"))
+		wait(15 * time.Minute)
+		sess, err := here.Check(t.Context(), sess) // memory alone says idle
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := here.Revoke(t.Context(), sess.Key()); err != nil {
+			t.Fatal(err)
+		}
+		_, err = here.Check(t.Context(), sess)
+		wantError(t, err, cookies.ErrNoSession)
+	})
+}
+
 func TestFM12StoreDownNeverMeansIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newSpy()
@@ -273,7 +322,7 @@ func TestFM13ClockForwardAndBackMakesNoEternalSession(t *testing.T) {
 	wantError(t, err, cookies.ErrIdle)
 }
 
-func TestTouchesReachTheDatabaseInBatches(t *testing.T) {
+func TestTouchesReachTheDatabase(t *testing.T) {
 	db, err := database.Open(t.Context(), filepath.Join(t.TempDir(), "foregate.db"))
 	if err != nil {
 		t.Fatal(err)
