@@ -217,7 +217,9 @@ func TestSE7AttemptsDoNotPileUp(t *testing.T) {
 						t.Fatal(err)
 					}
 					b.take(responses[i])
-					wantAttempt(t, a, b, attempts[i])
+					for _, recent := range attempts[max(0, i-5) : i+1] {
+						wantAttempt(t, a, b, recent)
+					}
 					continue
 				}
 				all.Go(func() {
@@ -243,7 +245,7 @@ func TestSE7AttemptsDoNotPileUp(t *testing.T) {
 func wantAttempt(t *testing.T, a *cookies.Attempts, b *browser, want *authn.Attempt) {
 	t.Helper()
 	if _, err := a.Find(b.request(), true, want.ID); err != nil {
-		t.Fatalf("the newest attempt is gone: %v", err)
+		t.Fatalf("one of the newest attempts is gone: %v", err)
 	}
 }
 
@@ -283,6 +285,13 @@ func TestTooLongReturnAddressLeadsToTheStart(t *testing.T) {
 		got, err := a.Find(b.request(), true, at.ID)
 		if err != nil || got.Return != "/" || got.Values["more"] != test.value {
 			t.Errorf("%s: got %v, %v", name, got, err)
+		}
+	}
+	for length, want := range map[int]int{2048: 2048, 2049: 1} {
+		b, at := newBrowser(), &authn.Attempt{Return: "/" + strings.Repeat("x", length-1)}
+		save(t, a, b, at)
+		if got, err := a.Find(b.request(), true, at.ID); err != nil || len(got.Return) != want {
+			t.Errorf("of %d bytes: got %v, %v", length, got, err)
 		}
 	}
 	at := newAttempt()

@@ -139,6 +139,21 @@ func TestActivityOnTwoReplicasIsMerged(t *testing.T) {
 	})
 }
 
+func TestActivityIsWrittenOverWhatAnotherReplicaWrote(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := memstore.New()
+		here, there := open(t, store, nil), open(t, store, nil)
+		b := newBrowser()
+		sess := signIn(t, here, b, alice)
+		wait(5 * time.Minute)
+		there.Touch(wantUser(t, there, b, "alice"))
+		wait(5 * time.Minute)
+		here.Touch(sess) // of a version that is out of date
+		wait(limits.Idle - time.Second)
+		wantUser(t, open(t, store, nil), b, "alice")
+	})
+}
+
 func TestTouchesAreWrittenSeldom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newSpy()
@@ -302,6 +317,22 @@ func TestFM13ClockSetBackEndsNothing(t *testing.T) {
 			wantError(t, err, cookies.ErrIdle)
 		})
 	}
+}
+
+func TestFM13ClockSetBackDoesNotSilenceActivity(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, at := newSpy(), newClock()
+		s := open(t, store, func(c *cookies.Config) { c.Clock = at.now })
+		b := newBrowser()
+		signIn(t, s, b, alice)
+		at.step(-2 * time.Hour)
+		before := store.calls.Load()
+		s.Touch(wantUser(t, s, b, "alice"))
+		wait(time.Second)
+		if store.calls.Load() == before {
+			t.Error("activity is not written until the clock has caught up")
+		}
+	})
 }
 
 func TestFM13ClockForwardAndBackMakesNoEternalSession(t *testing.T) {
