@@ -42,13 +42,17 @@ func newFlusher() flusher {
 	return flusher{wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
 }
 
-// add puts a session in line, once.
+// add puts a session in line, unless it stands there or is being written.
 func (f *flusher) add(sess *Session) {
-	if sess.pulse.queued.Swap(true) {
-		return
+	if !sess.pulse.queued.Swap(true) {
+		f.line(sess)
 	}
+}
+
+// line puts sessions in line whose queued is set.
+func (f *flusher) line(sessions ...*Session) {
 	f.mu.Lock()
-	f.pending = append(f.pending, sess)
+	f.pending = append(f.pending, sessions...)
 	f.mu.Unlock()
 	select {
 	case f.wake <- struct{}{}:
@@ -134,17 +138,11 @@ func (s *Sessions) write(sessions []*Session) error {
 		if err == nil {
 			continue
 		}
-		for _, sess := range failed {
-			s.flusher.add(sess)
+		s.flusher.line(failed...)
+		if len(failed) == n { // the store is down: no use in waiting for it again and again
+			s.flusher.line(sessions...)
+			return fmt.Errorf("cookies: store activity: %w", err)
 		}
-		if len(failed) < n {
-			continue
-		}
-		for _, sess := range sessions { // the store is down: no use in waiting for it again and again
-			sess.pulse.queued.Store(false)
-			s.flusher.add(sess)
-		}
-		return fmt.Errorf("cookies: store activity: %w", err)
 	}
 	return nil
 }
@@ -156,11 +154,10 @@ func (s *Sessions) writeBatch(batch []*Session) (failed []*Session, err error) {
 	updates := make([]Update, len(batch))
 	seen := make([]int64, len(batch))
 	for i, sess := range batch {
-		sess.pulse.queued.Store(false) // from here on a Touch gets in line anew
 		seen[i] = sess.pulse.seen.Load()
 		data, err := sess.ticket.seal(sess.content(s.wall(seen[i])))
 		if err != nil {
-			return nil, err
+			return batch, err
 		}
 		updates[i] = Update{
 			Key:    sess.Key(),
@@ -171,7 +168,9 @@ func (s *Sessions) writeBatch(batch []*Session) (failed []*Session, err error) {
 	for i, sess := range batch {
 		if e := s.settle(ctx, sess, seen[i], updates[i].Err); e != nil {
 			failed, err = append(failed, sess), e
+			continue
 		}
+		sess.pulse.queued.Store(false)
 	}
 	return failed, err
 }

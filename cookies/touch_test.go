@@ -174,6 +174,29 @@ func TestTouchesAreWrittenSeldom(t *testing.T) {
 	})
 }
 
+func TestTouchDuringAWriteIsNotWrittenAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newSpy()
+		s := open(t, store, nil)
+		sess := signIn(t, s, newBrowser(), alice)
+		wait(5 * time.Minute)
+		store.updated = func() { s.Touch(sess) }
+		before := store.calls.Load()
+		s.Touch(sess)
+		wait(30 * time.Second)
+		if calls := store.calls.Load() - before; calls != 1 {
+			t.Errorf("half a minute of activity cost %d store calls, want 1", calls)
+		}
+		s.Touch(sess)
+		wait(time.Minute)
+		s.Touch(sess)
+		wait(time.Second)
+		if calls := store.calls.Load() - before; calls != 2 {
+			t.Errorf("then %d store calls, want 2", calls)
+		}
+	})
+}
+
 func TestCloseWritesWhatIsLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := memstore.New()
