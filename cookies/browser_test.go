@@ -144,6 +144,7 @@ type spy struct {
 
 	mu      sync.Mutex
 	loaded  func() // called between reading a record and returning it
+	updated func() // the same of an update
 	records map[string]cookies.Record
 }
 
@@ -185,7 +186,14 @@ func (s *spy) Update(ctx context.Context, key string, r cookies.Record) error {
 	if err := s.call(); err != nil {
 		return err
 	}
-	return s.Store.Update(ctx, key, r)
+	err := s.Store.Update(ctx, key, r)
+	s.mu.Lock()
+	updated := s.updated
+	s.mu.Unlock()
+	if updated != nil {
+		updated()
+	}
+	return err
 }
 
 func (s *spy) Delete(ctx context.Context, key string) error {

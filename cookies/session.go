@@ -29,7 +29,7 @@ type Session struct {
 type pulse struct {
 	seen    atomic.Int64 // last activity
 	written atomic.Int64 // the activity that the store knows of
-	queued  atomic.Bool  // waits to be written
+	queued  atomic.Bool  // waits to be written, or is being written
 	version atomic.Int64 // of the record
 }
 

@@ -119,6 +119,12 @@ func (s *Sessions) Load(ctx context.Context, r *http.Request, secure bool, audie
 	return s.judge(ctx, t, audience)
 }
 
+// Check is Load for a session that was loaded before: is it alive now? It is for
+// connections that outlast their request, such as WebSockets.
+func (s *Sessions) Check(ctx context.Context, sess *Session) (*Session, error) {
+	return s.judge(ctx, sess.ticket, sess.Audience)
+}
+
 // judge finds a ticket's session and applies its limits. What is in memory is
 // enough to let a person in; nobody is declared idle before the store was asked,
 // since another replica may have seen the person.
@@ -194,8 +200,8 @@ func (s *Sessions) fetch(ctx context.Context, t *ticket, old *Session) (*Session
 func (s *Sessions) Start(ctx context.Context, w http.ResponseWriter, r *http.Request, secure bool,
 	audience string, limits Limits, id authn.Identity,
 ) (*Session, error) {
-	if id.Anonymous() {
-		return nil, errors.New("cookies: start a session for nobody")
+	if id.Anonymous() || audience == "" {
+		return nil, errors.New("cookies: start a session for nobody or for nothing")
 	}
 	if limits.Idle < time.Millisecond || limits.Lifetime < time.Millisecond {
 		return nil, errors.New("cookies: start a session without limits")

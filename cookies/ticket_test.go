@@ -2,6 +2,7 @@ package cookies
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/base64"
 	"strings"
 	"testing"
@@ -84,8 +85,32 @@ func TestAnyChangedBitOfTheTicketIsNoticed(t *testing.T) {
 	}
 }
 
+func TestSE17RecordOpensAtItsPlaceOnly(t *testing.T) {
+	here, _ := newTicket()
+	data, err := here.seal(&content{Version: contentVersion, Audience: "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := here.open(data); err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := *here // the same key
+	elsewhere.record = strings.Repeat("0", 64)
+	if _, _, err := elsewhere.open(data); err == nil {
+		t.Error("the record opens at another key of the store")
+	}
+	future, err := here.seal(&content{Version: contentVersion + 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := here.open(future); err == nil {
+		t.Error("a record of an unknown version opens")
+	}
+}
+
 func FuzzTicket(f *testing.F) {
-	c := testCodec(f, "session", "a", "b")
+	// Each fuzzing process has its own secret: what the others sealed is forged.
+	c := testCodec(f, "session", rand.Text(), rand.Text())
 	_, plain := newTicket()
 	valid, err := c.seal("n", plain)
 	if err != nil {

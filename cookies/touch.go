@@ -42,13 +42,17 @@ func newFlusher() flusher {
 	return flusher{wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
 }
 
-// add puts a session in line, once.
+// add puts a session in line, unless it stands there or is being written.
 func (f *flusher) add(sess *Session) {
-	if sess.pulse.queued.Swap(true) {
-		return
+	if !sess.pulse.queued.Swap(true) {
+		f.line(sess)
 	}
+}
+
+// line puts sessions in line whose queued is set.
+func (f *flusher) line(sessions ...*Session) {
 	f.mu.Lock()
-	f.pending = append(f.pending, sess)
+	f.pending = append(f.pending, sessions...)
 	f.mu.Unlock()
 	select {
 	case f.wake <- struct{}{}:
@@ -70,6 +74,9 @@ func (f *flusher) take() []*Session {
 // ended. While the store does not answer, activity is kept and tried again.
 func (s *Sessions) Touch(sess *Session) {
 	at := s.now()
+	if sess.idle(at) || sess.ended(at) {
+		return // by a request that was under way for so long
+	}
 	sess.pulse.seen.Store(at)
 	if sess.due(at) && !sess.pulse.queued.Load() {
 		s.flusher.add(sess)
@@ -124,31 +131,33 @@ func (s *Sessions) Close() error {
 // write stores the activity of sessions. Those that the store did not answer for
 // are put in line again.
 func (s *Sessions) write(sessions []*Session) error {
-	var errs []error
 	for len(sessions) > 0 {
 		n := min(len(sessions), batchMost)
-		if err := s.writeBatch(sessions[:n]); err != nil {
-			errs = append(errs, err)
-		}
+		failed, err := s.writeBatch(sessions[:n])
 		sessions = sessions[n:]
-	}
-	if len(errs) > 0 {
-		return fmt.Errorf("cookies: store activity: %w", errs[0])
+		if err == nil {
+			continue
+		}
+		s.flusher.line(failed...)
+		if len(failed) == n { // the store is down: no use in waiting for it again and again
+			s.flusher.line(sessions...)
+			return fmt.Errorf("cookies: store activity: %w", err)
+		}
 	}
 	return nil
 }
 
-func (s *Sessions) writeBatch(batch []*Session) error {
+// writeBatch returns the sessions that must be tried again, and why.
+func (s *Sessions) writeBatch(batch []*Session) (failed []*Session, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), flushLimit)
 	defer cancel()
 	updates := make([]Update, len(batch))
 	seen := make([]int64, len(batch))
 	for i, sess := range batch {
-		sess.pulse.queued.Store(false) // from here on a Touch gets in line anew
 		seen[i] = sess.pulse.seen.Load()
 		data, err := sess.ticket.seal(sess.content(s.wall(seen[i])))
 		if err != nil {
-			return err
+			return batch, err
 		}
 		updates[i] = Update{
 			Key:    sess.Key(),
@@ -156,14 +165,14 @@ func (s *Sessions) writeBatch(batch []*Session) error {
 		}
 	}
 	s.updateAll(ctx, updates)
-	var failed error
 	for i, sess := range batch {
-		if err := s.settle(ctx, sess, seen[i], updates[i].Err); err != nil {
-			failed = err
-			s.flusher.add(sess)
+		if e := s.settle(ctx, sess, seen[i], updates[i].Err); e != nil {
+			failed, err = append(failed, sess), e
+			continue
 		}
+		sess.pulse.queued.Store(false)
 	}
-	return failed
+	return failed, err
 }
 
 func (s *Sessions) updateAll(ctx context.Context, updates []Update) {
@@ -200,9 +209,9 @@ func (s *Sessions) settle(ctx context.Context, sess *Session, seen int64, err er
 // rebase adds activity to a record that somebody else has changed. What they
 // wrote stays; the session in memory is out of date and goes.
 func (s *Sessions) rebase(ctx context.Context, sess *Session, seen int64) error {
-	defer s.Forget(sess.Key())
 	rec, err := s.store.Load(ctx, sess.Key())
 	if errors.Is(err, ErrNotFound) {
+		s.Forget(sess.Key())
 		return nil
 	}
 	if err != nil {
@@ -211,27 +220,20 @@ func (s *Sessions) rebase(ctx context.Context, sess *Session, seen int64) error 
 	c, _, err := sess.ticket.open(rec.Data)
 	if err != nil {
 		s.cfg.Log.Warn("session record unreadable", "session", sess.Handle(), "err", err)
+		s.Forget(sess.Key())
 		return nil
 	}
-	sess.pulse.version.Store(rec.Version)
-	wall := s.wall(seen).UnixMilli()
-	if c.Seen >= wall && c.Seen <= s.cfg.Clock().UnixMilli() { // not by a clock that ran ahead
-		sess.pulse.written.Store(seen)
-		return nil
+	now, wall := s.cfg.Clock().UnixMilli(), s.wall(seen).UnixMilli()
+	if c.Seen < wall || c.Seen > now { // or a clock ran ahead
+		c.Seen = wall
+		if rec.Data, err = sess.ticket.seal(c); err != nil {
+			return err
+		}
+		if err = s.store.Update(ctx, sess.Key(), rec); err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
 	}
-	c.Seen = wall
-	if rec.Data, err = sess.ticket.seal(c); err != nil {
-		return err
-	}
-	err = s.store.Update(ctx, sess.Key(), rec)
-	if errors.Is(err, ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	sess.pulse.version.Add(1)
-	sess.pulse.written.Store(seen)
+	s.Forget(sess.Key())
 	return nil
 }
 

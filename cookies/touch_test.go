@@ -2,6 +2,7 @@ package cookies_test
 
 import (
 	"errors"
+	"log/slog"
 	"net/http/httptest"
 	"path/filepath"
 	"testing"
@@ -12,7 +13,6 @@ import (
 	"foregate/cookies/memstore"
 	"foregate/cookies/sqlstore"
 	"foregate/internal/database"
-	"log/slog"
 )
 
 func wait(d time.Duration) { <-time.After(d) }
@@ -35,6 +35,8 @@ func TestSE3SessionEndsWhenIdle(t *testing.T) {
 			t.Errorf("then: idle %v, left %v", sess.IdleAt(time.Now()), sess.Left(time.Now()))
 		}
 		s.Touch(sess) // too late, by a request that was under way for long
+		_, err = load(t, s, b)
+		wantError(t, err, cookies.ErrIdle)
 	})
 }
 
@@ -137,6 +139,21 @@ func TestActivityOnTwoReplicasIsMerged(t *testing.T) {
 	})
 }
 
+func TestActivityIsWrittenOverWhatAnotherReplicaWrote(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := memstore.New()
+		here, there := open(t, store, nil), open(t, store, nil)
+		b := newBrowser()
+		sess := signIn(t, here, b, alice)
+		wait(5 * time.Minute)
+		there.Touch(wantUser(t, there, b, "alice"))
+		wait(5 * time.Minute)
+		here.Touch(sess) // of a version that is out of date
+		wait(limits.Idle - time.Second)
+		wantUser(t, open(t, store, nil), b, "alice")
+	})
+}
+
 func TestTouchesAreWrittenSeldom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newSpy()
@@ -154,6 +171,29 @@ func TestTouchesAreWrittenSeldom(t *testing.T) {
 		}
 		wait(18 * time.Minute)
 		wantUser(t, open(t, store, nil), b, "alice")
+	})
+}
+
+func TestTouchDuringAWriteIsNotWrittenAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newSpy()
+		s := open(t, store, nil)
+		sess := signIn(t, s, newBrowser(), alice)
+		wait(5 * time.Minute)
+		store.updated = func() { s.Touch(sess) }
+		before := store.calls.Load()
+		s.Touch(sess)
+		wait(30 * time.Second)
+		if calls := store.calls.Load() - before; calls != 1 {
+			t.Errorf("half a minute of activity cost %d store calls, want 1", calls)
+		}
+		s.Touch(sess)
+		wait(time.Minute)
+		s.Touch(sess)
+		wait(time.Second)
+		if calls := store.calls.Load() - before; calls != 2 {
+			t.Errorf("then %d store calls, want 2", calls)
+		}
 	})
 }
 
@@ -194,6 +234,53 @@ func TestFM12ActivityIsKeptWhileTheStoreIsDown(t *testing.T) {
 		if got, want := fresh.Left(time.Now()), time.Until(last.Add(limits.Idle)); (got - want).Abs() > 10*time.Millisecond {
 			t.Errorf("from the store it is idle in %v, want %v", got, want)
 		}
+	})
+}
+
+func TestFM12ClosingDoesNotWaitForADeadStoreAgainAndAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newSpy()
+		s := open(t, store, nil)
+		sessions := make([]*cookies.Session, 1200) // more than two batches
+		for i := range sessions {
+			sessions[i] = signIn(t, s, newBrowser(), alice)
+		}
+		wait(time.Second)
+		for _, sess := range sessions {
+			s.Touch(sess)
+		}
+		store.down.Store(true)
+		before := store.calls.Load()
+		if err := s.Close(); !errors.Is(err, errDown) {
+			t.Errorf("got %v, want to know that activity was lost", err)
+		}
+		if calls := store.calls.Load() - before; calls > 500 {
+			t.Errorf("%d calls of a dead store, want no more than one batch", calls)
+		}
+		if err := s.Close(); !errors.Is(err, errDown) {
+			t.Errorf("the second time: got %v", err)
+		}
+	})
+}
+
+func TestSE14LongConnectionLearnsOfTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := memstore.New()
+		here, there := open(t, store, nil), open(t, store, nil)
+		b := newBrowser()
+		sess := signIn(t, here, b, alice)
+		wait(15 * time.Minute)
+		there.Touch(wantUser(t, there, b, "alice"))
+		wait(15 * time.Minute)
+		sess, err := here.Check(t.Context(), sess) // memory alone says idle
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := here.Revoke(t.Context(), sess.Key()); err != nil {
+			t.Fatal(err)
+		}
+		_, err = here.Check(t.Context(), sess)
+		wantError(t, err, cookies.ErrNoSession)
 	})
 }
 
@@ -255,6 +342,22 @@ func TestFM13ClockSetBackEndsNothing(t *testing.T) {
 	}
 }
 
+func TestFM13ClockSetBackDoesNotSilenceActivity(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, at := newSpy(), newClock()
+		s := open(t, store, func(c *cookies.Config) { c.Clock = at.now })
+		b := newBrowser()
+		signIn(t, s, b, alice)
+		at.step(-2 * time.Hour)
+		before := store.calls.Load()
+		s.Touch(wantUser(t, s, b, "alice"))
+		wait(time.Second)
+		if store.calls.Load() == before {
+			t.Error("activity is not written until the clock has caught up")
+		}
+	})
+}
+
 func TestFM13ClockForwardAndBackMakesNoEternalSession(t *testing.T) {
 	store, at := memstore.New(), newClock()
 	withClock := func(c *cookies.Config) { c.Clock = at.now }
@@ -273,7 +376,7 @@ func TestFM13ClockForwardAndBackMakesNoEternalSession(t *testing.T) {
 	wantError(t, err, cookies.ErrIdle)
 }
 
-func TestTouchesReachTheDatabaseInBatches(t *testing.T) {
+func TestTouchesReachTheDatabase(t *testing.T) {
 	db, err := database.Open(t.Context(), filepath.Join(t.TempDir(), "foregate.db"))
 	if err != nil {
 		t.Fatal(err)

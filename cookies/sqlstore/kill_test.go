@@ -136,7 +136,7 @@ func checkAcknowledged(t *testing.T, folder string, acknowledged map[string]stri
 	began := time.Now()
 	s := openOwn(t, folder)
 	defer s.Close()
-	if took := time.Since(began); took > 2*time.Second {
+	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("opening after a kill took %v", took)
 	}
 	var verdict string

@@ -70,22 +70,37 @@ func (db *DB) Close() error {
 }
 
 // prepare makes folder and file before SQLite does, which would give both to
-// everybody on the machine. SQLite gives its journal the rights of the file.
+// everybody on the machine. SQLite gives its journal the rights of the file. A
+// file that is there is not opened: closing it would take SQLite's locks away
+// if it were open already (POSIX fcntl).
 func prepare(path string) error {
-	folder := filepath.Dir(path)
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return fmt.Errorf("database: make folder %s: %w; make it yourself or change storage.path", folder, err)
+	if err := prepareFile(path); err != nil {
+		return fmt.Errorf("database: %w; user %d must be able to write %s and the folder it is in, or change storage.path",
+			err, os.Getuid(), path)
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	return nil
+}
+
+func prepareFile(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			return err
+		}
+		return f.Close()
+	}
 	if err != nil {
-		return fmt.Errorf("database: %w; user %d must be able to write folder %s and all in it, or change storage.path",
-			err, os.Getuid(), folder)
+		return err
 	}
-	if err := f.Chmod(0o600); err != nil {
-		return errors.Join(fmt.Errorf("database: keep the file to its owner: %w", err), f.Close())
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is not a file", path)
 	}
-	if err := f.Close(); err != nil {
-		return fmt.Errorf("database: %w", err)
+	if info.Mode().Perm()&0o077 != 0 {
+		return os.Chmod(path, 0o600)
 	}
 	return nil
 }

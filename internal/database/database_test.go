@@ -78,8 +78,26 @@ func TestOpenSaysWhatToChange(t *testing.T) {
 			t.Errorf("%s: got %v, want an error with %q", name, err, test.want)
 		}
 	}
+	if info, err := os.Stat(folder); err != nil || info.Mode().Perm()&0o700 != 0o700 {
+		t.Errorf("the folder was changed: %v, %v", info.Mode(), err)
+	}
 	left, err := os.ReadFile(file)
 	if err != nil || !strings.HasPrefix(string(left), "this is not a database") {
 		t.Errorf("somebody's file was changed: %v", err)
+	}
+}
+
+func TestOpenKeepsTheFileToItsOwner(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.db")
+	if err := open(t, path).Reader.PingContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	open(t, path)
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("got mode %v, %v", info.Mode(), err)
 	}
 }
