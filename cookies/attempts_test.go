@@ -155,16 +155,21 @@ func TestAttemptEndsAfterTenMinutes(t *testing.T) {
 		t.Errorf("a second before: %v", err)
 	}
 	at.step(time.Second)
-	if _, err := a.Find(b.request(), true, attempt.ID); !errors.Is(err, cookies.ErrNoAttempt) || a.Any(b.request(), true) {
+	stale, err := a.Find(b.request(), true, attempt.ID)
+	if !errors.Is(err, cookies.ErrStale) || stale.Return != attempt.Return || a.Any(b.request(), true) {
 		t.Errorf("then: %v", err)
+	}
+	at.step(24 * time.Hour)
+	if _, err := a.Find(b.request(), true, attempt.ID); err == nil || a.Any(b.request(), true) {
+		t.Errorf("a day later: %v", err)
 	}
 }
 
 func TestSE4AttemptCookieAttributes(t *testing.T) {
 	a := openAttempts(t, func(c *cookies.Config) { c.Domain, c.Persistent = "hospital.example", true })
 	for secure, want := range map[bool]string{
-		true:  "__Host-foregate-attempt-*; Path=/; Max-Age=600; HttpOnly; Secure; SameSite=None",
-		false: "foregate-attempt-*; Path=/; Max-Age=600; HttpOnly",
+		true:  "__Host-foregate-attempt-*; Path=/; Max-Age=86400; HttpOnly; Secure; SameSite=None",
+		false: "foregate-attempt-*; Path=/; Max-Age=86400; HttpOnly",
 	} {
 		w := httptest.NewRecorder()
 		at := newAttempt()
@@ -179,7 +184,7 @@ func TestSE4AttemptCookieAttributes(t *testing.T) {
 		r.Header.Set("Cookie", c.Name+"="+c.Value)
 		w = httptest.NewRecorder()
 		a.Drop(w, r, secure, at.ID)
-		wantCookie(t, w, strings.Replace(strings.Replace(want, "*", "", 1), "=600", "=0", 1))
+		wantCookie(t, w, strings.Replace(strings.Replace(want, "*", "", 1), "=86400", "=0", 1))
 	}
 }
 

@@ -20,7 +20,12 @@ type Session struct {
 	loaded int64 // when it was read from the store
 	over   int64 // when its lifetime ends
 	size   int   // of its plain text
-	memo   atomic.Pointer[memo]
+
+	// partial: Identity.Private stayed in the store. Tokens are needed when the
+	// session ends and not at every request, and would be most of its size.
+	partial bool
+
+	memo atomic.Pointer[memo]
 }
 
 // pulse is the activity of a session. It outlives the Session when that is read
@@ -105,7 +110,8 @@ func (s *Sessions) newSession(t *ticket, c *content, size int, version int64) *S
 	now := s.cfg.Clock()
 	at := int64(now.Sub(s.epoch))
 	sess := &Session{
-		Identity: c.Identity,
+		Identity: withoutPrivate(c.Identity),
+		partial:  c.Identity.Private != nil,
 		Audience: c.Audience,
 		Began:    time.UnixMilli(c.Began),
 		Limits: Limits{
@@ -116,7 +122,7 @@ func (s *Sessions) newSession(t *ticket, c *content, size int, version int64) *S
 		pulse:  new(pulse),
 		epoch:  s.epoch,
 		loaded: at,
-		size:   size,
+		size:   size - privateSize(&c.Identity),
 	}
 	sess.over = at + int64(sess.Limits.Lifetime-past(now, c.Began))
 	seen := at - int64(past(now, c.Seen))
@@ -129,4 +135,17 @@ func (s *Sessions) newSession(t *ticket, c *content, size int, version int64) *S
 // past is how long ago a time in milliseconds was, by the wall clock.
 func past(now time.Time, milli int64) time.Duration {
 	return time.Duration(max(0, now.UnixMilli()-milli)) * time.Millisecond
+}
+
+func withoutPrivate(id authn.Identity) authn.Identity {
+	id.Private = nil
+	return id
+}
+
+func privateSize(id *authn.Identity) int {
+	n := 0
+	for key, value := range id.Private {
+		n += len(key) + len(value)
+	}
+	return n
 }

@@ -172,26 +172,32 @@ func (s *Sessions) read(ctx context.Context, t *ticket, old *Session) (*Session,
 }
 
 func (s *Sessions) fetch(ctx context.Context, t *ticket, old *Session) (*Session, error) {
+	sess, _, err := s.load(ctx, t)
+	if sess != nil && old != nil {
+		sess.pulse = old.pulse.merged(sess.pulse)
+	}
+	return sess, err
+}
+
+// load reads a session from the store, and apart from it what memory does not
+// hold of its identity.
+func (s *Sessions) load(ctx context.Context, t *ticket) (*Session, map[string]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	rec, err := s.store.Load(ctx, t.record)
 	if errors.Is(err, ErrNotFound) {
-		return nil, ErrNoSession
+		return nil, nil, ErrNoSession
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cookies: load session: %w", err)
+		return nil, nil, fmt.Errorf("cookies: load session: %w", err)
 	}
 	c, size, err := t.open(rec.Data)
 	if err != nil {
 		// Garbage in the store costs one person a sign-in, and nobody else anything.
 		s.cfg.Log.WarnContext(ctx, "session record unreadable", "session", t.record[:12], "err", err)
-		return nil, ErrNoSession
+		return nil, nil, ErrNoSession
 	}
-	sess := s.newSession(t, c, size, rec.Version)
-	if old != nil {
-		sess.pulse = old.pulse.merged(sess.pulse)
-	}
-	return sess, nil
+	return s.newSession(t, c, size, rec.Version), c.Identity.Private, nil
 }
 
 // Start signs a browser in: always with a new session, never with one that the
@@ -264,20 +270,20 @@ func (s *Sessions) End(ctx context.Context, w http.ResponseWriter, r *http.Reque
 	return sess, err
 }
 
-// dismiss deletes all sessions that r presents and returns the first of them.
+// dismiss deletes all sessions that r presents and returns the first of them,
+// whole.
 // It does so to the end even if the browser hangs up meanwhile.
 func (s *Sessions) dismiss(ctx context.Context, r *http.Request, secure bool) (*Session, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
 	var first *Session
 	for _, t := range s.presented(r, secure) {
-		sess, ok := s.cache.GetIfPresent(t.record)
-		if !ok {
-			var err error
-			sess, err = s.fetch(ctx, t, nil)
-			if err != nil && !errors.Is(err, ErrNoSession) {
-				return nil, err
-			}
+		sess, private, err := s.load(ctx, t)
+		if err != nil && !errors.Is(err, ErrNoSession) {
+			return nil, err
+		}
+		if sess != nil {
+			sess.Identity.Private = private
 		}
 		if err := s.Revoke(ctx, t.record); err != nil {
 			return nil, err

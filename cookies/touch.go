@@ -153,18 +153,15 @@ func (s *Sessions) writeBatch(batch []*Session) (failed []*Session, err error) {
 	defer cancel()
 	updates := make([]Update, len(batch))
 	seen := make([]int64, len(batch))
+	var drafts []*Update
 	for i, sess := range batch {
 		seen[i] = sess.pulse.seen.Load()
-		data, err := sess.ticket.seal(sess.content(s.wall(seen[i])))
-		if err != nil {
-			return batch, err
-		}
-		updates[i] = Update{
-			Key:    sess.Key(),
-			Record: Record{Data: data, Expires: sess.Ends().Add(afterlife), Version: sess.pulse.version.Load()},
+		updates[i].Key = sess.Key()
+		if updates[i].Record, updates[i].Err = s.draft(ctx, sess, seen[i]); updates[i].Err == nil {
+			drafts = append(drafts, &updates[i])
 		}
 	}
-	s.updateAll(ctx, updates)
+	s.updateAll(ctx, drafts)
 	for i, sess := range batch {
 		if e := s.settle(ctx, sess, seen[i], updates[i].Err); e != nil {
 			failed, err = append(failed, sess), e
@@ -175,17 +172,44 @@ func (s *Sessions) writeBatch(batch []*Session) (failed []*Session, err error) {
 	return failed, err
 }
 
-func (s *Sessions) updateAll(ctx context.Context, updates []Update) {
-	if b, ok := s.store.(Batcher); ok {
-		if err := b.UpdateAll(ctx, updates); err != nil {
-			for i := range updates {
-				updates[i].Err = err
-			}
+// draft is the record of sess with its last activity. What memory does not hold
+// of the session is read from the store.
+func (s *Sessions) draft(ctx context.Context, sess *Session, seen int64) (Record, error) {
+	c := sess.content(s.wall(seen))
+	version := sess.pulse.version.Load()
+	if sess.partial {
+		stored, err := s.store.Load(ctx, sess.Key())
+		if err != nil {
+			return Record{}, err
+		}
+		whole, _, err := sess.ticket.open(stored.Data)
+		if err != nil || stored.Version != version {
+			return Record{}, ErrConflict
+		}
+		c.Identity.Private = whole.Identity.Private
+	}
+	data, err := sess.ticket.seal(c)
+	return Record{Data: data, Expires: sess.Ends().Add(afterlife), Version: version}, err
+}
+
+func (s *Sessions) updateAll(ctx context.Context, drafts []*Update) {
+	b, ok := s.store.(Batcher)
+	if !ok {
+		for _, u := range drafts {
+			u.Err = s.store.Update(ctx, u.Key, u.Record)
 		}
 		return
 	}
-	for i := range updates {
-		updates[i].Err = s.store.Update(ctx, updates[i].Key, updates[i].Record)
+	batch := make([]Update, len(drafts))
+	for i, u := range drafts {
+		batch[i] = *u
+	}
+	err := b.UpdateAll(ctx, batch)
+	for i, u := range drafts {
+		u.Err = batch[i].Err
+		if err != nil {
+			u.Err = err
+		}
 	}
 }
 

@@ -408,3 +408,32 @@ func TestTouchesReachTheDatabase(t *testing.T) {
 		wantUser(t, again, b, "alice")
 	}
 }
+
+// TestTokensStayInTheStoreUntilTheEnd: what a method keeps is not in memory, is
+// not lost when activity is written, and is there when the session ends.
+func TestTokensStayInTheStoreUntilTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := memstore.New()
+		s := open(t, store, nil)
+		b := newBrowser()
+		id := alice
+		id.Private = map[string]string{"id_token": "e30"}
+		signIn(t, s, b, id)
+		for range 5 {
+			wait(5 * time.Minute)
+			sess := wantUser(t, s, b, "alice")
+			if sess.Identity.Private != nil {
+				t.Fatal("tokens are in memory")
+			}
+			s.Touch(sess)
+			wait(time.Minute)
+		}
+		other := open(t, store, nil)
+		wantUser(t, other, b, "alice") // the activity arrived
+		w := httptest.NewRecorder()
+		ended, err := other.End(t.Context(), w, b.request(), true)
+		if err != nil || ended.Identity.Private["id_token"] != "e30" {
+			t.Errorf("at the end: %v, %v", err, ended.Identity.Private)
+		}
+	})
+}
