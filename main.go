@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -30,21 +31,28 @@ var methods = []config.Kind{
 
 // embedded is the store that needs nothing else: one file in a folder.
 func embedded(folder string, log *slog.Logger) (command.Store, error) {
-	db, err := database.Open(context.Background(), filepath.Join(folder, "foregate.db"))
+	path := filepath.Join(folder, "foregate.db")
+	lock, err := database.Lock(path)
 	if err != nil {
 		return nil, err
 	}
+	db, err := database.Open(context.Background(), path)
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
 	store, err := sqlstore.Open(context.Background(), db, log)
 	if err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, errors.Join(err, db.Close(), lock.Close())
 	}
-	return file{store, db}, nil
+	return file{store, db, lock}, nil
 }
 
-// file is a store that is alone in its database.
+// file is a store that is alone in its database, in a process that is alone with
+// it.
 type file struct {
 	*sqlstore.Store
-	db *database.DB
+	db   *database.DB
+	lock io.Closer
 }
 
-func (f file) Close() error { return errors.Join(f.Store.Close(), f.db.Close()) }
+func (f file) Close() error { return errors.Join(f.Store.Close(), f.db.Close(), f.lock.Close()) }

@@ -73,7 +73,7 @@ func (s *Server) forward(x *exchange, r *http.Request, sess *cookies.Session) er
 		ctx, cancel := context.WithCancel(r.Context())
 		defer cancel()
 		if sess != nil {
-			go s.watch(ctx, cancel, cookieOf(r), x.secure, x.app.Audience)
+			go s.watch(ctx, cancel, sess)
 		}
 		r = r.WithContext(ctx)
 	}

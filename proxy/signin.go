@@ -64,6 +64,12 @@ func (s *Server) wanted(x *exchange, r *http.Request, rd string) (Decision, bool
 // load returns the session of a request for one of our own pages; nil if there is none.
 func (s *Server) load(x *exchange, r *http.Request) (*cookies.Session, error) {
 	sess, err := s.Sessions.Load(r.Context(), r, x.secure, x.app.Audience)
+	if errors.Is(err, cookies.ErrAmbiguous) {
+		return nil, &authn.Error{
+			Public: "Your browser sends two different sessions for this site, so it is not clear who you are. Close all windows of the browser and try again. If this page comes back, delete the cookies of this site.",
+			Err:    err, Status: http.StatusConflict,
+		}
+	}
 	if errors.Is(err, cookies.ErrNoSession) {
 		return nil, nil
 	}

@@ -16,6 +16,10 @@ import (
 // says that the person is signed out: providers send browsers back here.
 func (s *Server) askToSignOut(x *exchange, r *http.Request, set *Set) error {
 	sess, err := s.load(x, r)
+	if errors.Is(err, cookies.ErrAmbiguous) {
+		s.Pages.Write(x, http.StatusOK, &x.app.Look, pages.SignOut{Action: s.Prefix + "/sign-out"})
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ const watchEvery = 10 * time.Second
 
 // watch ends an upgraded connection when the session that it was opened with
 // ends. A store that does not answer ends nothing.
-func (s *Server) watch(ctx context.Context, end context.CancelFunc, cookie *http.Request, secure bool, audience string) {
+func (s *Server) watch(ctx context.Context, end context.CancelFunc, sess *cookies.Session) {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {
@@ -45,14 +45,9 @@ func (s *Server) watch(ctx context.Context, end context.CancelFunc, cookie *http
 			return
 		case <-tick.C:
 		}
-		if _, err := s.Sessions.Load(ctx, cookie, secure, audience); errors.Is(err, cookies.ErrNoSession) {
+		if _, err := s.Sessions.Check(ctx, sess); errors.Is(err, cookies.ErrNoSession) {
 			end()
 			return
 		}
 	}
-}
-
-// cookieOf keeps the cookies of r, which are taken off before it is forwarded.
-func cookieOf(r *http.Request) *http.Request {
-	return &http.Request{Header: http.Header{"Cookie": append([]string(nil), r.Header["Cookie"]...)}}
 }
