@@ -6,6 +6,7 @@ package gate
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -15,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -66,6 +68,7 @@ var hashes = sync.OnceValues(func() (map[string]string, error) {
 type foregate struct {
 	t     *testing.T
 	addr  string // of the public listener
+	https string // of the one with TLS, if there is one
 	admin string
 	dir   string
 	up    *application
@@ -75,11 +78,16 @@ type foregate struct {
 
 // options of a fixture; the zero value is the plain one.
 type options struct {
-	top   string // further top-level YAML
-	idle  string
-	app   string // further YAML of the app
-	rules string
-	up    *application
+	top     string // further top-level YAML
+	idle    string
+	session string // further YAML of the session: ", lifetime: 3s"
+	users   string // further YAML of the users, one to a line
+	app     string // further YAML of the app
+	headers string
+	rules   string
+	apps    string // further apps, with APPLICATION for the address of the application
+	tls     bool   // https beside http, which then redirects
+	up      *application
 }
 
 const defaultRules = `
@@ -104,10 +112,20 @@ func start(t *testing.T, o options) *foregate {
 	if o.rules == "" {
 		o.rules = defaultRules
 	}
-	yaml := fmt.Sprintf(`
-listen: {http: %q, admin: %q}
+	if o.headers == "" {
+		o.headers = "{preset: forwarded, assertion: true}"
+	}
+	listen := fmt.Sprintf("http: %q, admin: %q", f.addr, f.admin)
+	if o.tls {
+		f.https = freeAddress(t)
+		cert, key := certificate(t, f.dir)
+		listen += fmt.Sprintf(", https: %q", f.https)
+		o.top += fmt.Sprintf("\ntls: {certificates: [{cert: %q, key: %q}]}", cert, key)
+	}
+	f.write(fmt.Sprintf(`
+listen: {%s}
 storage: {path: ./data}
-session: {idle: %s}
+session: {idle: %s%s}
 log: {level: debug}
 %s
 methods:
@@ -117,21 +135,68 @@ methods:
       users:
         - {user: alice, name: Alice, groups: [users], password_hash: %q}
         - {user: root, name: Root, groups: [admins], password_hash: %q}
+%s
 apps:
   - name: app
     hosts: [app.test]
     upstream: {url: "http://%s", response_timeout: 5s}
     methods: [local]
-    headers: {preset: forwarded, assertion: true}
+    headers: %s
 %s
     rules:%s
-`, f.addr, f.admin, o.idle, o.top, hash["alice"], hash["root"], f.up.addr(), o.app, o.rules)
-	if err := os.WriteFile(filepath.Join(f.dir, "foregate.yaml"), []byte(yaml), 0o600); err != nil {
-		t.Fatal(err)
-	}
+%s`, listen, o.idle, o.session, o.top, hash["alice"], hash["root"], o.users, f.up.addr(), o.headers, o.app, o.rules,
+		strings.ReplaceAll(o.apps, "APPLICATION", f.up.addr())))
 	f.run()
 	t.Cleanup(f.stop)
 	return f
+}
+
+func (f *foregate) write(yaml string) {
+	f.t.Helper()
+	if err := os.WriteFile(filepath.Join(f.dir, "foregate.yaml"), []byte(yaml), 0o600); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// edit changes the configuration file; it has its effect at the next run.
+func (f *foregate) edit(change func(yaml string) string) {
+	f.t.Helper()
+	yaml, err := os.ReadFile(filepath.Join(f.dir, "foregate.yaml"))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	changed := change(string(yaml))
+	if changed == string(yaml) {
+		f.t.Fatal("the change changes nothing")
+	}
+	f.write(changed)
+}
+
+// dropLine returns text without the line that begins with start.
+func dropLine(text, start string) string {
+	lines := strings.SplitAfter(text, "\n")
+	return strings.Join(slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, start) }), "")
+}
+
+// restart ends Foregate as an operator does and starts it again.
+func (f *foregate) restart() {
+	f.t.Helper()
+	f.stop()
+	f.run()
+}
+
+// memory is what the process holds of it, in bytes.
+func (f *foregate) memory() int {
+	f.t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", f.cmd.Process.Pid))
+	if err != nil {
+		f.t.Skip("no /proc here: ", err)
+	}
+	var total, resident int
+	if _, err := fmt.Sscan(string(status), &total, &resident); err != nil {
+		f.t.Fatal(err)
+	}
+	return resident * os.Getpagesize()
 }
 
 func (f *foregate) run() {
@@ -193,16 +258,8 @@ func (f *foregate) kill() {
 func (f *foregate) signIn(user, password string) string {
 	f.t.Helper()
 	b := newBrowser(f)
-	resp := b.get("/sso/sign-in?rd=/")
-	resp = b.submit(resp, url.Values{"username": {user}, "password": {password}})
-	if resp.StatusCode != http.StatusSeeOther {
-		f.t.Fatalf("signing in as %s: %s\n%s", user, resp.Status, f.logs.String())
-	}
-	c := b.cookie("foregate")
-	if c == "" {
-		f.t.Fatalf("signing in as %s set no session cookie", user)
-	}
-	return "foregate=" + c
+	b.signIn(user, password, "/")
+	return "foregate=" + b.cookie("foregate")
 }
 
 func (f *foregate) alice() string { return f.signIn("alice", alicePassword) }
@@ -260,19 +317,29 @@ func statusOf(answer string) int {
 // browser keeps cookies and follows nothing by itself.
 type browser struct {
 	f      *foregate
+	origin string
 	client *http.Client
 	jar    map[string]string
 	header http.Header // of every request
 }
 
-func newBrowser(f *foregate) *browser {
+// newBrowser speaks plain http, newSecureBrowser https.
+func newBrowser(f *foregate) *browser { return browserAt(f, "http://app.test", f.addr) }
+
+func newSecureBrowser(f *foregate) *browser { return browserAt(f, "https://app.test", f.https) }
+
+func browserAt(f *foregate, origin, addr string) *browser {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "tcp", f.addr)
+		return (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+	}
+	transport := &http.Transport{
+		DialContext: dial, DisableKeepAlives: true, ForceAttemptHTTP2: true,
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // the certificate is made for this test alone
 	}
 	return &browser{
-		f: f, jar: make(map[string]string),
+		f: f, origin: origin, jar: make(map[string]string),
 		client: &http.Client{
-			Transport:     &http.Transport{DialContext: dial, DisableKeepAlives: true},
+			Transport:     transport,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 			Timeout:       20 * time.Second,
 		},
@@ -291,14 +358,14 @@ func (b *browser) do(method, target string, form url.Values, more http.Header) a
 	if form != nil {
 		body = strings.NewReader(form.Encode())
 	}
-	r, err := http.NewRequest(method, "http://app.test"+target, body)
+	r, err := http.NewRequest(method, b.origin+target, body)
 	if err != nil {
 		b.f.t.Fatal(err)
 	}
 	r.Header = b.header.Clone()
 	if form != nil {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		r.Header.Set("Origin", "http://app.test")
+		r.Header.Set("Origin", b.origin)
 		r.Header.Set("Sec-Fetch-Site", "same-origin")
 	}
 	for k, v := range more {
@@ -327,6 +394,20 @@ func (b *browser) do(method, target string, form url.Values, more http.Header) a
 }
 
 func (b *browser) get(target string) answer { return b.do("GET", target, nil, nil) }
+
+// signIn takes a person through the form and returns where it leads then.
+func (b *browser) signIn(user, password, rd string) answer {
+	b.f.t.Helper()
+	page := b.get("/sso/sign-in?rd=" + url.QueryEscape(rd))
+	resp := b.submit(page, url.Values{"username": {user}, "password": {password}})
+	if resp.StatusCode != http.StatusSeeOther {
+		b.f.t.Fatalf("signing in as %s: %s\n%s", user, resp.Status, b.f.logs.String())
+	}
+	if b.cookie("foregate") == "" && b.cookie("__Host-foregate") == "" {
+		b.f.t.Fatalf("signing in as %s set no session cookie", user)
+	}
+	return resp
+}
 
 func (b *browser) cookie(name string) string { return b.jar[name] }
 
