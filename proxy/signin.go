@@ -33,11 +33,21 @@ func (s *Server) chooser(x *exchange, r *http.Request, set *Set) error {
 	case 0:
 		return authn.Unavailable("No way to sign in has been set up for this application yet. Tell the people who look after it.", errors.New("app without methods"))
 	case 1:
-		if r.URL.Query().Get("choose") == "" && r.URL.Query().Get("lost") == "" || methods[0].asks() {
+		if straight(r, methods[0]) {
 			return s.begin(x, r, methods[0], rd, true)
 		}
 	}
 	return s.showChooser(x, r, methods, rd)
+}
+
+// straight reports whether the only method can begin without a page before it.
+// Its own form is such a page, but has no place for the reason why it is shown.
+func straight(r *http.Request, only *Method) bool {
+	if only.asks() {
+		return whyAsked(r) == ""
+	}
+	q := r.URL.Query()
+	return q.Get("choose") == "" && q.Get("lost") == ""
 }
 
 // wanted says what the rules ask of a person who wants to go to rd, and whether
