@@ -1,0 +1,152 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"foregate/authn"
+	"foregate/cookies"
+	"foregate/proxy/pages"
+)
+
+// chooser shows the ways in, or goes straight to the only one.
+func (s *Server) chooser(x *exchange, r *http.Request, set *Set) error {
+	rd := returnTo(r.URL.Query().Get("rd"), s.Prefix, x.host, x.app.ReturnHosts)
+	decision, done, err := s.wanted(x, r, rd)
+	if err != nil {
+		return err
+	}
+	if done {
+		redirect(x, http.StatusSeeOther, rd)
+		return nil
+	}
+	methods := s.offered(x.app, set, decision)
+	switch len(methods) {
+	case 0:
+		return authn.Unavailable("No way to sign in has been set up for this application yet. Tell the people who look after it.", errors.New("app without methods"))
+	case 1:
+		if straight(r, methods[0]) {
+			return s.begin(x, r, methods[0], rd, true)
+		}
+	}
+	return s.showChooser(x, r, methods, rd)
+}
+
+// straight reports whether the only method can begin without a page before it.
+// Its own form is such a page, but has no place for the reason why it is shown.
+func straight(r *http.Request, only *Method) bool {
+	if only.asks() {
+		return whyAsked(r) == ""
+	}
+	q := r.URL.Query()
+	return q.Get("choose") == "" && q.Get("lost") == ""
+}
+
+// wanted says what the rules ask of a person who wants to go to rd, and whether
+// the session that the browser has (another tab may have signed in) will do.
+func (s *Server) wanted(x *exchange, r *http.Request, rd string) (Decision, bool, error) {
+	req := Request{Method: http.MethodGet, Path: Path{"/", "/"}, Client: x.client}
+	if u, err := url.Parse(rd); err == nil && u.Host == "" {
+		if p, err := readPath(&http.Request{URL: u, RequestURI: rd}, x.app.RawPath); err == nil {
+			req.Path = p
+		}
+	}
+	sess, err := s.load(x, r)
+	if err != nil {
+		return Decision{}, false, err
+	}
+	if sess != nil {
+		if d := x.app.Policy.Decide(&sess.Identity, req); d.Verdict == Allow {
+			return d, true, nil
+		}
+	}
+	return x.app.Policy.Decide(nil, req), false, nil
+}
+
+// load returns the session of a request for one of our own pages; nil if there is none.
+func (s *Server) load(x *exchange, r *http.Request) (*cookies.Session, error) {
+	sess, err := s.Sessions.Load(r.Context(), r, x.secure, x.app.Audience)
+	if errors.Is(err, cookies.ErrAmbiguous) {
+		return nil, &authn.Error{
+			Public: "Your browser sends two different sessions for this site, so it is not clear who you are. Close all windows of the browser and try again. If this page comes back, delete the cookies of this site.",
+			Err:    err, Status: http.StatusConflict,
+		}
+	}
+	if errors.Is(err, cookies.ErrNoSession) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, storeDown(err)
+	}
+	x.who = &sess.Identity
+	return sess, nil
+}
+
+// offered returns the app's methods, in its order, that satisfy the decision.
+func (s *Server) offered(app *App, set *Set, d Decision) []*Method {
+	var out []*Method
+	for _, name := range app.Methods {
+		if m := set.methods[name]; m != nil && (len(d.Methods) == 0 || slices.Contains(d.Methods, name)) {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+func (s *Server) showChooser(x *exchange, r *http.Request, methods []*Method, rd string) error {
+	page := pages.Chooser{Problem: whyAsked(r)}
+	for _, m := range methods {
+		if page.Form == nil && m.asks() {
+			form, err := s.inlineForm(x, r, m, rd)
+			if err != nil {
+				return err
+			}
+			page.Form = form
+			continue
+		}
+		page.Choices = append(page.Choices, pages.Choice{Title: m.Title, URL: s.startURL(m, rd), Note: m.note()})
+	}
+	s.Pages.Write(x, http.StatusOK, &x.app.Look, page)
+	return nil
+}
+
+// whyAsked tells a person why they see this page again.
+func whyAsked(r *http.Request) string {
+	q := r.URL.Query()
+	switch {
+	case q.Get("lost") != "":
+		return "Your session had ended, so what you just sent was not saved. Sign in, then send it again."
+	case q.Get("ended") == "idle":
+		return "You were signed out because nothing happened for a while."
+	case q.Get("ended") == "over":
+		return "You were signed out because your session reached its time limit."
+	}
+	return ""
+}
+
+func (s *Server) startURL(m *Method, rd string) string {
+	return s.Prefix + "/start/" + m.Name + "?" + url.Values{"rd": {rd}}.Encode()
+}
+
+// inlineForm begins an attempt with a method whose form stands on the chooser.
+func (s *Server) inlineForm(x *exchange, r *http.Request, m *Method, rd string) (*pages.FormPage, error) {
+	a := s.newAttempt(x, r, m, rd)
+	ctx, cancel := context.WithTimeout(r.Context(), signInTime)
+	defer cancel()
+	reply, err := m.begin(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	form, ok := reply.(authn.Form)
+	if !ok {
+		return nil, fmt.Errorf("method %q said that it asks, and answered with %T", m.Name, reply)
+	}
+	if err := s.Attempts.Save(x, r, x.secure, a); err != nil {
+		return nil, err
+	}
+	return s.formPage(m, a, form), nil
+}
