@@ -114,6 +114,8 @@ func (s *Server) callback(x *exchange, r *http.Request, set *Set, name string) e
 	case errors.Is(err, cookies.ErrStale) && a.Method == name && a.Host == x.host:
 		redirect(x, http.StatusSeeOther, s.startURL(m, returnTo(a.Return, s.Prefix, x.host, x.app.ReturnHosts)))
 		return nil
+	case err != nil && r.Header.Get("Cookie") == "":
+		return cookieless(err)
 	case err != nil:
 		return noAttempt(err)
 	case a.Method != name || a.Host != x.host:
@@ -126,6 +128,13 @@ func (s *Server) callback(x *exchange, r *http.Request, set *Set, name string) e
 // or one whose page was opened twice.
 func noAttempt(err error) error {
 	return authn.Invalid("This sign-in was already finished, or was begun in another browser. Please sign in again.", fmt.Errorf("finding the attempt: %w", err))
+}
+
+// cookieless answers a callback without a single cookie. Where the provider posts
+// its answer that is no proof that they are blocked: a session's own cookie does
+// not come with another site's form.
+func cookieless(err error) error {
+	return authn.Invalid("Your browser keeps no cookies for this site, or this sign-in was begun in another browser. Allow cookies, then sign in again.", fmt.Errorf("finding the attempt, without any cookie: %w", err))
 }
 
 func parseForm(r *http.Request) error {

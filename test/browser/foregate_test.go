@@ -47,10 +47,11 @@ func run(m *testing.M) int {
 
 // program is one run of the binary. It ends with the test.
 type program struct {
-	t    *testing.T
-	cmd  *exec.Cmd
-	logs *logBuffer
-	out  io.Reader
+	t     *testing.T
+	cmd   *exec.Cmd
+	began time.Time
+	logs  *logBuffer
+	out   io.Reader
 }
 
 func start(t *testing.T, args ...string) *program {
@@ -62,6 +63,7 @@ func start(t *testing.T, args ...string) *program {
 	if p.out, err = p.cmd.StdoutPipe(); err != nil {
 		t.Fatal(err)
 	}
+	p.began = time.Now()
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -91,6 +93,7 @@ type hospital struct {
 	t            *testing.T
 	url          string // of an app that offers everything
 	northURL     string // of an app that offers the first provider alone
+	localURL     string // of an app that offers the form alone
 	admin        string
 	north, south *optest.Provider
 	ca           *authority
@@ -111,7 +114,7 @@ func openHospital(t *testing.T, o options) *hospital {
 	_, port, _ := net.SplitHostPort(https)
 	h := &hospital{
 		t: t, ca: newAuthority(t, dir), admin: freeAddress(t),
-		url: "https://app.test:" + port, northURL: "https://north.test:" + port,
+		url: "https://app.test:" + port, northURL: "https://north.test:" + port, localURL: "https://local.test:" + port,
 	}
 	app := httptest.NewServer(demo.App())
 	t.Cleanup(app.Close)
@@ -133,7 +136,7 @@ func openHospital(t *testing.T, o options) *hospital {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, "foregate.yaml")
-	yaml := fmt.Sprintf(hospitalFile, https, h.admin, o.idle, northIssuer, southIssuer, o.gone, hash, app.URL, app.URL)
+	yaml := fmt.Sprintf(hospitalFile, https, h.admin, o.idle, northIssuer, southIssuer, o.gone, hash, app.URL, app.URL, app.URL)
 	if err := os.WriteFile(path, []byte(yaml), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -173,6 +176,12 @@ apps:
     hosts: [north.test]
     upstream: {url: %q}
     methods: [north]
+  - name: pharmacy
+    hosts: [local.test]
+    upstream: {url: %q}
+    methods: [local]
+    rules:
+      - {path: /health, allow: anyone}
 `
 
 func (h *hospital) provider(title, method string) *optest.Provider {

@@ -71,7 +71,7 @@ func TestEachProviderSignsItsPeopleInAndOut(t *testing.T) {
 		provider, person, password string
 		user, email, groups, name  string
 	}{
-		{"Northfield", optest.Alice, optest.AlicePassword, "alice@example.test", "alice@example.test", "staff,admins", "Alice Archer"},
+		{"Northfield", optest.Alice, optest.AlicePassword, "alice@example.test", "alice@example.test", "admins,staff", "Alice Archer"},
 		{"Southmead", optest.Bob, optest.BobPassword, "bob", "bob@example.test", "guests", "Bob Baker"}, // his address is not verified
 	} {
 		b.open(h.url + "/")

@@ -62,23 +62,26 @@ func TestTwoTabsThatBeginTogetherBothArrive(t *testing.T) {
 	}
 }
 
-// TestStaleFormOfAnotherTabLeadsToTheApplication: the tab that was left open signs
-// in as well, or finds the session of the other; it never shows an error.
-func TestStaleFormOfAnotherTabLeadsToTheApplication(t *testing.T) {
+// TestTabThatWasLeftOpenLeadsToTheApplication: it signs in once more, or finds the
+// session of the other tab; it never shows an error.
+func TestTabThatWasLeftOpenLeadsToTheApplication(t *testing.T) {
 	h := openHospital(t, options{}).ready()
 	one := openBrowser(t, h, "")
-	two := one.newTab()
+	two, three := one.newTab(), one.newTab()
 	one.open(h.url + "/echo?tab=1")
 	two.open(h.url + "/echo?tab=2")
+	three.open(h.url + "/echo?tab=3")
 	one.signIn("nora", noraPassword)
 	one.says("GET /echo?tab=1")
 	two.do(chromedp.Reload())
 	two.says("GET /echo?tab=2")
+	three.signIn("nora", noraPassword)
+	three.says("GET /echo?tab=3")
 }
 
-// TestCallbackThatIsOpenedAgainLeadsToTheApplication: going back through the
-// provider's pages repeats it.
-func TestCallbackThatIsOpenedAgainLeadsToTheApplication(t *testing.T) {
+// TestCallbackThatIsOpenedAgainSignsNobodyIn: going back through the provider's
+// pages repeats it. It is refused (OI1), and one click leads to the application.
+func TestCallbackThatIsOpenedAgainSignsNobodyIn(t *testing.T) {
 	h := openHospital(t, options{providers: true}).ready()
 	b := openBrowser(t, h, "")
 	callback := b.watchFor("/sso/callback/south")
@@ -86,8 +89,36 @@ func TestCallbackThatIsOpenedAgainLeadsToTheApplication(t *testing.T) {
 	b.choose("Southmead")
 	b.signInAtProvider("Southmead", optest.Alice, optest.AlicePassword)
 	b.says("Patients of today")
+	session := b.cookie(h.url, "__Host-foregate")
 	b.open(<-callback)
+	b.says("already finished")
+	if b.status() != http.StatusBadRequest || b.cookie(h.url, "__Host-foregate") != session {
+		t.Errorf("status %d, or another session", b.status())
+	}
+	b.click("main a.button")
 	b.says("Patients of today")
+}
+
+// TestOnlyFormSaysWhyItIsShown: where it is the one way to sign in, too.
+func TestOnlyFormSaysWhyItIsShown(t *testing.T) {
+	h := openHospital(t, options{idle: "2s"}).ready()
+	b := openBrowser(t, h, "")
+	b.open(h.localURL + "/")
+	b.signIn("nora", noraPassword)
+	b.says("Patients of today")
+	eventually(t, "the session is over", func() bool {
+		return must[int](b, `fetch("/sso/session").then(r => r.status)`) == http.StatusUnauthorized
+	})
+	b.open(h.localURL + "/")
+	b.says("because nothing happened for a while")
+	b.audit("only-form-idle")
+
+	b.open(h.localURL + "/health") // a page of the application that is open to all
+	must[bool](b, `const form = document.body.appendChild(document.createElement("form"));
+		form.method = "post"; form.action = "/echo"; form.submit(); true`)
+	b.says("what you just sent was not saved")
+	b.signIn("nora", noraPassword)
+	b.until(`location.pathname === "/health"`)
 }
 
 func TestSignedOutBrowserShowsNothingWhenGoingBack(t *testing.T) {
