@@ -188,6 +188,12 @@ func (fg *running) swap(file *config.File) error {
 	if err != nil {
 		return err
 	}
+	for _, m := range set.Methods() {
+		if err := m.Open(); err != nil {
+			closeSet(set)
+			return err
+		}
+	}
 	old := fg.server.Swap(set)
 	fg.set = set
 	// Requests under way may still use the old set; nothing of it outlives their time limits.
