@@ -90,6 +90,9 @@ func (x *exchange) WriteHeader(status int) {
 	if x.status == 0 && status >= 200 || status == http.StatusSwitchingProtocols {
 		x.status = status
 	}
+	if x.closing && status >= http.StatusOK {
+		x.Header().Set("Connection", "close")
+	}
 	x.ResponseWriter.WriteHeader(status)
 }
 
@@ -98,7 +101,7 @@ const writeStride = 256 << 10
 
 func (x *exchange) Write(p []byte) (int, error) {
 	if x.status == 0 {
-		x.status = http.StatusOK
+		x.WriteHeader(http.StatusOK)
 	}
 	if before := x.written; before/writeStride != (before+int64(len(p)))/writeStride {
 		x.holdWrite()
