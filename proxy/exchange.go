@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"foregate/authn"
@@ -43,7 +44,7 @@ func (s *Server) open(w http.ResponseWriter, r *http.Request) *exchange {
 	client, trusted := clientOf(r, s.Trusted)
 	return &exchange{
 		ResponseWriter: w,
-		id:             newRequestID(),
+		id:             s.ids.next(),
 		start:          time.Now(),
 		client:         client,
 		peer:           textOf(client, r.RemoteAddr),
@@ -56,14 +57,40 @@ func (s *Server) open(w http.ResponseWriter, r *http.Request) *exchange {
 // supportAlphabet has no letters that are mistaken for each other on the phone.
 var supportAlphabet = base32.NewEncoding("0123456789ABCDEFGHJKMNPQRSTVWXYZ").WithPadding(base32.NoPadding)
 
-// newRequestID returns 13 characters out of 64 random bits. It tells requests
-// apart and grants nothing, so it need not be unguessable.
-func newRequestID() string {
+// requestIDs are made some at a time, in one piece of memory.
+type requestIDs struct{ pool sync.Pool }
+
+type idBlock struct {
+	text string
+	used int
+}
+
+const (
+	idLength = 13
+	idBatch  = 64
+)
+
+// next returns 13 characters out of 64 random bits. They tell requests apart and
+// grant nothing, so they need not be unguessable.
+func (ids *requestIDs) next() string {
+	b, _ := ids.pool.Get().(*idBlock)
+	if b == nil || b.used == len(b.text) {
+		b = newIDBlock()
+	}
+	id := b.text[b.used : b.used+idLength]
+	b.used += idLength
+	ids.pool.Put(b)
+	return id
+}
+
+func newIDBlock() *idBlock {
 	var b [8]byte
-	var out [13]byte
-	binary.LittleEndian.PutUint64(b[:], rand.Uint64())
-	supportAlphabet.Encode(out[:], b[:])
-	return string(out[:])
+	out := make([]byte, 0, idBatch*idLength)
+	for range idBatch {
+		binary.LittleEndian.PutUint64(b[:], rand.Uint64())
+		out = supportAlphabet.AppendEncode(out, b[:])
+	}
+	return &idBlock{text: string(out)}
 }
 
 // ambiguousFraming reports requests after which the connection must not be used

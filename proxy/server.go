@@ -43,6 +43,7 @@ type Server struct {
 	Config
 	set         atomic.Pointer[Set]
 	crossOrigin *http.CrossOriginProtection
+	ids         requestIDs
 }
 
 // Set is the apps and methods that are in force together.

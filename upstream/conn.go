@@ -1,12 +1,12 @@
 package upstream
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"net"
 	"net/http/httptrace"
 	"sync"
+	"time"
 )
 
 // A response may be followed by bytes that nobody asked for: a wrong length, or
@@ -64,8 +64,12 @@ func (c *watchedConn) wake() {
 	}
 }
 
-// settle waits until the connection is being read or closed, or ctx ends.
-func (c *watchedConn) settle(ctx context.Context) {
+// settleTime bounds the wait for the transport, which takes microseconds.
+const settleTime = time.Second
+
+// settle waits until the connection is being read or closed. Where it takes too
+// long, the connection is given up.
+func (c *watchedConn) settle() {
 	c.mu.Lock()
 	if c.reading || c.closed {
 		c.mu.Unlock()
@@ -76,15 +80,14 @@ func (c *watchedConn) settle(ctx context.Context) {
 	}
 	settled := c.settled
 	c.mu.Unlock()
-	select {
-	case <-settled:
-	case <-ctx.Done():
-	}
+	giveUp := time.AfterFunc(settleTime, func() { _ = c.Close() })
+	<-settled
+	giveUp.Stop()
 }
 
 // gotConn runs when a request has a connection, before the transport expects a
 // response on it. HTTP/2 has numbered streams and no such trouble.
-func (p *passage) gotConn(info httptrace.GotConnInfo) {
+func gotConn(info httptrace.GotConnInfo) {
 	if !info.Reused {
 		return
 	}
@@ -96,6 +99,6 @@ func (p *passage) gotConn(info httptrace.GotConnInfo) {
 		conn = secure.NetConn()
 	}
 	if watched, ok := conn.(*watchedConn); ok {
-		watched.settle(p)
+		watched.settle()
 	}
 }

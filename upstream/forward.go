@@ -27,6 +27,8 @@ type Trip struct {
 	// ResponseWriter instead would go out with a 1xx, and be lost after it. Pages
 	// of OnError do not get it.
 	Response http.Header
+
+	under passage // the Trip under way; a Trip is for one Forward
 }
 
 // passage is a Trip under way. It is the request's context, so that the hooks of
@@ -65,7 +67,8 @@ func passageOf(ctx context.Context) *passage { return ctx.Value(passageKey{}).(*
 // begun to do, save for requests without a body whose method is safe (RFC 9110,
 // section 9.2.1) or which the client itself marked with an Idempotency-Key.
 func (u *Upstream) Forward(w http.ResponseWriter, r *http.Request, t *Trip) {
-	p := &passage{Context: r.Context(), trip: t, in: r}
+	p := &t.under
+	*p = passage{Context: r.Context(), trip: t, in: r}
 	if err := u.board(p); err != nil {
 		u.fail(w, p, err)
 		return

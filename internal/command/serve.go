@@ -106,6 +106,7 @@ func start(file *config.File, tables Tables, errs io.Writer) (*running, error) {
 		fg.stop()
 		return nil, err
 	}
+	debug.FreeOSMemory() // reading the file and the pages took what serving does not need
 	return fg, nil
 }
 
