@@ -16,10 +16,10 @@ type Session struct {
 
 	ticket *ticket
 	pulse  *pulse
-	epoch  time.Time
-	loaded int64 // when it was read from the store
-	over   int64 // when its lifetime ends
-	size   int   // of its plain text
+	epoch  *time.Time // of Sessions
+	loaded int64      // when it was read from the store
+	over   int64      // when its lifetime ends
+	size   int        // of its plain text
 
 	// partial: Identity.Private stayed in the store. Tokens are needed when the
 	// session ends and not at every request, and would be most of its size.
@@ -74,7 +74,7 @@ func (s *Session) Memo(key any, make func() any) any {
 	return m.value
 }
 
-func (s *Session) at(now time.Time) int64 { return int64(now.Sub(s.epoch)) }
+func (s *Session) at(now time.Time) int64 { return int64(now.Sub(*s.epoch)) }
 
 func (s *Session) idle(at int64) bool { return at-s.pulse.seen.Load() >= int64(s.Limits.Idle) }
 
@@ -120,7 +120,7 @@ func (s *Sessions) newSession(t *ticket, c *content, size int, version int64) *S
 		},
 		ticket: t,
 		pulse:  new(pulse),
-		epoch:  s.epoch,
+		epoch:  &s.epoch,
 		loaded: at,
 		size:   size - privateSize(&c.Identity),
 	}

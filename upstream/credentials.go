@@ -3,6 +3,7 @@ package upstream
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,17 +23,12 @@ const maxCredentials = 16 << 10
 type Credentials struct {
 	upstream *Upstream
 	id       *authn.Identity
-	headers  []headerValue
+	values   []string // of upstream.headers, "" for none; shared by all requests, never written to
 	size     int
 	err      error // why nothing may be forwarded with them
 
 	signing sync.Mutex
 	signed  atomic.Pointer[signedAssertion]
-}
-
-type headerValue struct {
-	name  string
-	value []string // shared by all requests, never written to
 }
 
 type signedAssertion struct {
@@ -53,16 +49,25 @@ func (u *Upstream) Credentials(id *authn.Identity) *Credentials {
 	if id.Anonymous() {
 		return c
 	}
-	for _, h := range u.headers {
-		value := h.source.read(id)
-		if value == "" {
-			continue
+	c.values = make([]string, len(u.headers))
+	for i, h := range u.headers {
+		if value := h.source.read(id); value != "" {
+			c.values[i] = value
+			c.size += lineSize(h.name, value)
 		}
-		c.headers = append(c.headers, headerValue{h.name, []string{value}})
-		c.size += lineSize(h.name, value)
 	}
 	c.err = c.fits(c.size)
 	return c
+}
+
+// write sets the headers of an identity. Each value is a slice without room to be
+// appended to, because all requests of a session share it.
+func (c *Credentials) write(h http.Header) {
+	for i, value := range c.values {
+		if value != "" {
+			h[c.upstream.headers[i].name] = c.values[i : i+1 : i+1]
+		}
+	}
 }
 
 func (c *Credentials) fits(size int) error {
@@ -166,6 +171,9 @@ func scalar(v any) string {
 }
 
 func encodeList(items []string) string {
+	if len(items) == 1 {
+		return encode(items[0], ",")
+	}
 	encoded := make([]string, 0, len(items))
 	for _, item := range items {
 		if item != "" {
@@ -181,6 +189,13 @@ func encode(s, also string) string {
 		c := s[i]
 		atEnd := i == 0 || i == len(s)-1
 		return c < ' ' || c > '~' || c == '%' || c == ' ' && atEnd || strings.IndexByte(also, c) >= 0
+	}
+	first := 0
+	for first < len(s) && !unsafe(first) {
+		first++
+	}
+	if first == len(s) {
+		return s // as nearly always; a copy for each session would add up
 	}
 	var b strings.Builder
 	for i := range len(s) {

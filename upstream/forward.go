@@ -125,9 +125,7 @@ func (u *Upstream) rewrite(pr *httputil.ProxyRequest) {
 	restrictUpgrade(out)
 	p.announce(out.Header)
 	if p.trip.Who != nil {
-		for _, h := range p.trip.Who.headers {
-			out.Header[h.name] = h.value
-		}
+		p.trip.Who.write(out.Header)
 	}
 	if p.assertion != nil {
 		out.Header[AssertionHeader] = p.assertion
