@@ -31,11 +31,10 @@ type exchange struct {
 	who    *authn.Identity // nil until somebody is known
 	why    string          // reason of the decision, for the log
 
-	status  int
-	written int64
-	shutBy  time.Time // the write deadline that is set on the connection
-	patient time.Duration
-	closing bool // the connection ends with this answer
+	status   int
+	written  int64
+	patience time.Duration // with a peer that takes nothing
+	closing  bool          // the connection ends with this answer
 
 	trip upstream.Trip
 }
@@ -49,7 +48,7 @@ func (s *Server) open(w http.ResponseWriter, r *http.Request) *exchange {
 		client:         client,
 		peer:           textOf(client, r.RemoteAddr),
 		secure:         secureOf(r, trusted),
-		patient:        s.Patience,
+		patience:       s.Patience,
 		closing:        ambiguousFraming(r),
 	}
 }
@@ -123,27 +122,46 @@ func (x *exchange) WriteHeader(status int) {
 	x.ResponseWriter.WriteHeader(status)
 }
 
-// writeStride is how much a peer takes between two looks at its patience.
-const writeStride = 256 << 10
+// freely is how much of an answer is written without looking at the peer's
+// patience: connections take about as much from us though nobody reads.
+const freely = 16 << 10
 
 func (x *exchange) Write(p []byte) (int, error) {
 	if x.status == 0 {
 		x.WriteHeader(http.StatusOK)
 	}
-	if before := x.written; before/writeStride != (before+int64(len(p)))/writeStride {
-		x.holdWrite()
-	}
+	held := x.hold(len(p))
 	n, err := x.ResponseWriter.Write(p)
 	x.written += int64(n)
+	if held && err == nil {
+		x.letGo()
+	}
 	return n, err
 }
 
-// holdWrite lets the connection fail when the peer takes nothing for too long.
-func (x *exchange) holdWrite() {
-	if now := time.Now(); x.shutBy.Sub(now) < x.patient/2 {
-		x.shutBy = now.Add(x.patient)
-		_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(x.shutBy)
+// FlushError is what http.ResponseController looks for.
+func (x *exchange) FlushError() error {
+	held := x.hold(0)
+	err := http.NewResponseController(x.ResponseWriter).Flush()
+	if held && err == nil {
+		x.letGo()
 	}
+	return err
+}
+
+// hold lets the connection fail when the peer takes nothing of what is written
+// now for too long, and reports whether it has to be let go of afterwards: an
+// application may pause between two writes for as long as it likes.
+func (x *exchange) hold(more int) bool {
+	if x.patience <= 0 || x.written+int64(more) <= freely {
+		return false
+	}
+	_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Now().Add(x.patience))
+	return true
+}
+
+func (x *exchange) letGo() {
+	_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Time{})
 }
 
 // patient bounds how slowly a request body may arrive.
@@ -159,22 +177,24 @@ type patientBody struct {
 	c        *http.ResponseController
 	patience time.Duration
 	until    time.Time
+	ended    bool
 }
 
 func (b *patientBody) Read(p []byte) (int, error) {
-	if now := time.Now(); b.until.Sub(now) < b.patience/2 {
+	// The transport reads once more after the end. By then the server waits on
+	// the connection for its client to go away, and a deadline would be just that.
+	if now := time.Now(); !b.ended && b.until.Sub(now) < b.patience/2 {
 		b.until = now.Add(b.patience)
 		_ = b.c.SetReadDeadline(b.until)
 	}
-	return b.ReadCloser.Read(p)
+	n, err := b.ReadCloser.Read(p)
+	b.ended = b.ended || err != nil
+	return n, err
 }
 
 // close ends an exchange: it contains a panic, counts, and writes the access line.
 func (s *Server) close(x *exchange, r *http.Request) {
 	fault := recover()
-	if !x.shutBy.IsZero() {
-		_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Time{})
-	}
 	aborted := fault != nil && isAbort(fault)
 	if fault != nil && !aborted {
 		s.Log.Error("request ended by a panic", "request_id", x.id, "fault", fault, "stack", string(debug.Stack()))
