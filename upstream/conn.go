@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http/httptrace"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -64,25 +65,48 @@ func (c *watchedConn) wake() {
 	}
 }
 
-// settleTime bounds the wait for the transport, which takes microseconds.
-const settleTime = time.Second
+// The transport takes microseconds until it reads again. A few turns of the
+// scheduler are cheaper than a channel; where it takes too long, the connection
+// is given up.
+const (
+	settleTurns = 32
+	settleTime  = time.Second
+)
 
-// settle waits until the connection is being read or closed. Where it takes too
-// long, the connection is given up.
+// settle waits until the connection is being read or closed.
 func (c *watchedConn) settle() {
-	c.mu.Lock()
-	if c.reading || c.closed {
-		c.mu.Unlock()
+	for range settleTurns {
+		if c.isSettled() {
+			return
+		}
+		runtime.Gosched()
+	}
+	settled := c.next()
+	if settled == nil {
 		return
+	}
+	giveUp := time.AfterFunc(settleTime, func() { _ = c.Close() })
+	<-settled
+	giveUp.Stop()
+}
+
+func (c *watchedConn) isSettled() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.reading || c.closed
+}
+
+// next is closed by the next Read or Close; nil if the connection has settled.
+func (c *watchedConn) next() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.reading || c.closed {
+		return nil
 	}
 	if c.settled == nil {
 		c.settled = make(chan struct{})
 	}
-	settled := c.settled
-	c.mu.Unlock()
-	giveUp := time.AfterFunc(settleTime, func() { _ = c.Close() })
-	<-settled
-	giveUp.Stop()
+	return c.settled
 }
 
 // gotConn runs when a request has a connection, before the transport expects a
