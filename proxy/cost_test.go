@@ -175,7 +175,11 @@ func bareProxy(to *url.URL) http.Handler {
 }
 
 func serve(tb testing.TB, h http.Handler) string {
-	server := httptest.NewServer(h)
+	server := httptest.NewUnstartedServer(h)
+	if s, ok := h.(*Server); ok {
+		server.Config = s.HTTPServer(ServerLimits{})
+	}
+	server.Start()
 	tb.Cleanup(server.Close)
 	return server.Listener.Addr().String()
 }

@@ -1,12 +1,14 @@
 package proxy
 
 import (
+	"context"
 	"encoding/base32"
 	"encoding/binary"
 	"errors"
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/netip"
 	"runtime/debug"
@@ -41,7 +43,8 @@ type exchange struct {
 
 func (s *Server) open(w http.ResponseWriter, r *http.Request) *exchange {
 	client, trusted := clientOf(r, s.Trusted)
-	return &exchange{
+	x := place(r)
+	*x = exchange{
 		ResponseWriter: w,
 		id:             s.ids.next(),
 		start:          time.Now(),
@@ -51,6 +54,25 @@ func (s *Server) open(w http.ResponseWriter, r *http.Request) *exchange {
 		patience:       s.Patience,
 		closing:        ambiguousFraming(r),
 	}
+	return x
+}
+
+type placeKey struct{}
+
+// connContext gives each connection a place for the exchange of its HTTP/1
+// requests, which come one after the other: the largest thing that would be
+// allocated for each.
+func connContext(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(upstream.ConnContext(ctx, c), placeKey{}, new(exchange))
+}
+
+func place(r *http.Request) *exchange {
+	if r.ProtoMajor == 1 {
+		if x, ok := r.Context().Value(placeKey{}).(*exchange); ok {
+			return x
+		}
+	}
+	return new(exchange)
 }
 
 // supportAlphabet has no letters that are mistaken for each other on the phone.

@@ -120,6 +120,7 @@ func (s *Server) serve(x *exchange, r *http.Request) error {
 func (s *Server) HTTPServer(limits ServerLimits) *http.Server {
 	return &http.Server{
 		Handler:           s,
+		ConnContext:       connContext,
 		ReadHeaderTimeout: limits.HeaderTimeout,
 		IdleTimeout:       limits.IdleTimeout,
 		MaxHeaderBytes:    limits.MaxHeaderBytes,
