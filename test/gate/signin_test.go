@@ -193,7 +193,7 @@ func TestSE13WhatWasPostedWithoutASessionIsNotLostSilently(t *testing.T) {
 	f.up.takeRequests()
 	resp := b.do("POST", "/save", url.Values{"note": {"important"}}, http.Header{"Referer": {"http://app.test/note?id=7"}})
 	location := resp.Header.Get("Location")
-	if resp.StatusCode != http.StatusSeeOther || location != "/sso/sign-in?lost=1&rd=%2Fnote%3Fid%3D7" {
+	if resp.StatusCode != http.StatusSeeOther || location != "/sso/sign-in?rd=%2Fnote%3Fid%3D7&lost=1" {
 		t.Errorf("%s to %q", resp.Status, location)
 	}
 	if page := b.get(location); !strings.Contains(page.body, "was not saved") {
