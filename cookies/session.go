@@ -1,6 +1,7 @@
 package cookies
 
 import (
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -19,11 +20,11 @@ type Session struct {
 	epoch  *time.Time // of Sessions
 	loaded int64      // when it was read from the store
 	over   int64      // when its lifetime ends
-	size   int        // of its plain text
 
 	// partial: Identity.Private stayed in the store. Tokens are needed when the
 	// session ends and not at every request, and would be most of its size.
 	partial bool
+	size    int32 // of the plain text, without Private
 
 	memo atomic.Pointer[memo]
 }
@@ -110,7 +111,7 @@ func (s *Sessions) newSession(t *ticket, c *content, size int, version int64) *S
 	now := s.cfg.Clock()
 	at := int64(now.Sub(s.epoch))
 	sess := &Session{
-		Identity: withoutPrivate(c.Identity),
+		Identity: s.kept(c.Identity),
 		partial:  c.Identity.Private != nil,
 		Audience: c.Audience,
 		Began:    time.UnixMilli(c.Began),
@@ -122,7 +123,7 @@ func (s *Sessions) newSession(t *ticket, c *content, size int, version int64) *S
 		pulse:  new(pulse),
 		epoch:  &s.epoch,
 		loaded: at,
-		size:   size - privateSize(&c.Identity),
+		size:   int32(size - privateSize(&c.Identity)),
 	}
 	sess.over = at + int64(sess.Limits.Lifetime-past(now, c.Began))
 	seen := at - int64(past(now, c.Seen))
@@ -137,9 +138,30 @@ func past(now time.Time, milli int64) time.Duration {
 	return time.Duration(max(0, now.UnixMilli()-milli)) * time.Millisecond
 }
 
-func withoutPrivate(id authn.Identity) authn.Identity {
+// kept is what memory holds of an identity. What it has in common with the one
+// before, as nearly everybody's issuer and many people's groups, is held once.
+func (s *Sessions) kept(id authn.Identity) authn.Identity {
 	id.Private = nil
+	if last := s.last.Load(); last != nil {
+		id.Method = common(id.Method, last.Method)
+		id.Issuer = common(id.Issuer, last.Issuer)
+		id.ACR = common(id.ACR, last.ACR)
+		if slices.Equal(id.AMR, last.AMR) {
+			id.AMR = last.AMR
+		}
+		if slices.Equal(id.Groups, last.Groups) {
+			id.Groups = last.Groups
+		}
+	}
+	s.last.Store(&id)
 	return id
+}
+
+func common(a, b string) string {
+	if a == b {
+		return b
+	}
+	return a
 }
 
 func privateSize(id *authn.Identity) int {

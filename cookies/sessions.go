@@ -19,6 +19,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -51,6 +52,7 @@ type Sessions struct {
 	names   names
 	codec   codec
 	epoch   time.Time
+	last    atomic.Pointer[authn.Identity] // that came into memory, see kept
 	tickets *otter.Cache[[sha256.Size]byte, *ticket]
 	cache   *otter.Cache[string, *Session] // by the record's key
 
@@ -87,7 +89,7 @@ func New(store Store, cfg Config) (*Sessions, error) {
 	}
 	s.cache, err = otter.New(&otter.Options[string, *Session]{
 		MaximumWeight: uint64(cfg.CacheBytes),
-		Weigher:       func(_ string, sess *Session) uint32 { return uint32(sessionOverhead + sess.size) },
+		Weigher:       func(_ string, sess *Session) uint32 { return uint32(sessionOverhead) + uint32(sess.size) },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("cookies: session cache: %w", err)
