@@ -384,7 +384,7 @@ func TestSE17StoreAloneReadsNothing(t *testing.T) {
 				t.Errorf("the store holds %q", plain)
 			}
 		}
-		if len(key) != 64 {
+		if len(key) != 43 {
 			t.Errorf("the key %q is no hash", key)
 		}
 	}
