@@ -138,10 +138,14 @@ func past(now time.Time, milli int64) time.Duration {
 	return time.Duration(max(0, now.UnixMilli()-milli)) * time.Millisecond
 }
 
-// kept is what memory holds of an identity. What it has in common with the one
-// before, as nearly everybody's issuer and many people's groups, is held once.
+// kept is what memory holds of an identity. Names that are the same are held
+// once, and so is what it has in common with the one before, as nearly
+// everybody's issuer and many people's groups.
 func (s *Sessions) kept(id authn.Identity) authn.Identity {
 	id.Private = nil
+	id.User = common(id.User, id.Subject)
+	id.PreferredUsername = common(id.PreferredUsername, id.User)
+	id.Email = common(id.Email, id.User)
 	if last := s.last.Load(); last != nil {
 		id.Method = common(id.Method, last.Method)
 		id.Issuer = common(id.Issuer, last.Issuer)

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,11 +23,8 @@ type Credentials struct {
 	upstream *Upstream
 	id       *authn.Identity
 	values   []string // of upstream.headers, "" for none; shared by all requests, never written to
-	size     int
-	err      error // why nothing may be forwarded with them
-
-	signing sync.Mutex
-	signed  atomic.Pointer[signedAssertion]
+	err      error    // why nothing may be forwarded with them
+	signed   atomic.Pointer[signedAssertion]
 }
 
 type signedAssertion struct {
@@ -51,13 +47,21 @@ func (u *Upstream) Credentials(id *authn.Identity) *Credentials {
 	}
 	c.values = make([]string, len(u.headers))
 	for i, h := range u.headers {
-		if value := h.source.read(id); value != "" {
-			c.values[i] = value
-			c.size += lineSize(h.name, value)
+		c.values[i] = h.source.read(id)
+	}
+	c.err = c.fits(c.size())
+	return c
+}
+
+// size is how many bytes the headers add to a request.
+func (c *Credentials) size() int {
+	n := 0
+	for i, value := range c.values {
+		if value != "" {
+			n += lineSize(c.upstream.headers[i].name, value)
 		}
 	}
-	c.err = c.fits(c.size)
-	return c
+	return n
 }
 
 // write sets the headers of an identity. Each value is a slice without room to be
@@ -87,8 +91,8 @@ func (c *Credentials) assertion() ([]string, error) {
 	if s := c.signed.Load(); s != nil && time.Now().Before(s.renew) {
 		return s.value, nil
 	}
-	c.signing.Lock()
-	defer c.signing.Unlock()
+	c.upstream.signing.Lock() // one for all sessions: it is held for microseconds, and seldom
+	defer c.upstream.signing.Unlock()
 	now := time.Now()
 	if s := c.signed.Load(); s != nil && now.Before(s.renew) {
 		return s.value, nil
@@ -97,7 +101,7 @@ func (c *Credentials) assertion() ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("upstream: sign the assertion: %w", err)
 	}
-	if err := c.fits(c.size + lineSize(AssertionHeader, token)); err != nil {
+	if err := c.fits(c.size() + lineSize(AssertionHeader, token)); err != nil {
 		return nil, err
 	}
 	s := &signedAssertion{value: []string{token}, renew: now.Add(assertionLife / 2)}

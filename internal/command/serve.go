@@ -113,7 +113,7 @@ func start(file *config.File, tables Tables, errs io.Writer) (*running, error) {
 // tuneMemory trades some memory for fewer collections, unless GOGC says otherwise.
 func tuneMemory() {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(200)
+		debug.SetGCPercent(150)
 	}
 }
 
