@@ -11,13 +11,13 @@ import (
 // Session is one signed-in browser. Its fields are read only: requests share it.
 type Session struct {
 	Identity authn.Identity
-	Audience string    // where it is valid
-	Began    time.Time // when the person signed in, by the wall clock
+	Audience string // where it is valid
 	Limits   Limits
 
 	ticket *ticket
 	pulse  *pulse
 	epoch  *time.Time // of Sessions
+	began  int64      // when the person signed in, by the wall clock: Unix milliseconds
 	loaded int64      // when it was read from the store
 	over   int64      // when its lifetime ends
 
@@ -26,7 +26,7 @@ type Session struct {
 	partial bool
 	size    int32 // of the plain text, without Private
 
-	memo atomic.Pointer[memo]
+	keep atomic.Value
 }
 
 // pulse is the activity of a session. It outlives the Session when that is read
@@ -39,8 +39,6 @@ type pulse struct {
 	version atomic.Int64 // of the record
 }
 
-type memo struct{ key, value any }
-
 // Handle is a short name of the session for logs. It is no secret.
 func (s *Session) Handle() string { return s.ticket.record[:12] }
 
@@ -48,8 +46,11 @@ func (s *Session) Handle() string { return s.ticket.record[:12] }
 // person's sessions. It opens nothing.
 func (s *Session) Key() string { return s.ticket.record }
 
+// Began is when the person signed in, by the wall clock.
+func (s *Session) Began() time.Time { return time.UnixMilli(s.began) }
+
 // Ends is when the lifetime is over, by the wall clock.
-func (s *Session) Ends() time.Time { return s.Began.Add(s.Limits.Lifetime) }
+func (s *Session) Ends() time.Time { return s.Began().Add(s.Limits.Lifetime) }
 
 // IdleAt reports whether the session has ended at now because nobody was active.
 func (s *Session) IdleAt(now time.Time) bool { return s.idle(s.at(now)) }
@@ -62,18 +63,12 @@ func (s *Session) Left(now time.Time) time.Duration {
 	return time.Duration(max(0, end-at))
 }
 
-// Memo returns what make made for key, as long as this session stays in memory.
-// There is one slot: another key takes it over. make may run more than once,
-// and what it returns is shared by requests. key must be comparable; a pointer
-// costs no allocation.
-func (s *Session) Memo(key any, make func() any) any {
-	if m := s.memo.Load(); m != nil && m.key == key {
-		return m.value
-	}
-	m := &memo{key: key, value: make()}
-	s.memo.Store(m)
-	return m.value
-}
+// Kept returns what was last given to Keep, or nil.
+func (s *Session) Kept() any { return s.keep.Load() }
+
+// Keep holds what somebody derived from this session as long as it stays in
+// memory. There is one slot, for values of one type; requests share them.
+func (s *Session) Keep(v any) { s.keep.Store(v) }
 
 func (s *Session) at(now time.Time) int64 { return int64(now.Sub(*s.epoch)) }
 
@@ -96,7 +91,7 @@ func (s *Session) content(seen time.Time) *content {
 	return &content{
 		Version:  contentVersion,
 		Audience: s.Audience,
-		Began:    s.Began.UnixMilli(),
+		Began:    s.began,
 		Seen:     seen.UnixMilli(),
 		Idle:     s.Limits.Idle.Milliseconds(),
 		Lifetime: s.Limits.Lifetime.Milliseconds(),
@@ -114,12 +109,12 @@ func (s *Sessions) newSession(t *ticket, c *content, size int, version int64) *S
 		Identity: s.kept(c.Identity),
 		partial:  c.Identity.Private != nil,
 		Audience: c.Audience,
-		Began:    time.UnixMilli(c.Began),
 		Limits: Limits{
 			Idle:     time.Duration(c.Idle) * time.Millisecond,
 			Lifetime: time.Duration(c.Lifetime) * time.Millisecond,
 		},
 		ticket: t,
+		began:  c.Began,
 		pulse:  new(pulse),
 		epoch:  &s.epoch,
 		loaded: at,

@@ -239,7 +239,7 @@ func (s *Sessions) Start(ctx context.Context, w http.ResponseWriter, r *http.Req
 func (s *Sessions) create(ctx context.Context, t *ticket, audience string, limits Limits, id authn.Identity,
 ) (*Session, error) {
 	now := s.cfg.Clock()
-	first := &Session{Identity: id, Audience: audience, Began: now, Limits: limits}
+	first := &Session{Identity: id, Audience: audience, began: now.UnixMilli(), Limits: limits}
 	draft := first.content(now)
 	data, err := t.seal(draft)
 	if err != nil {

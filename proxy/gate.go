@@ -64,7 +64,7 @@ func (s *Server) forward(x *exchange, r *http.Request, sess *cookies.Session) er
 	}
 	if sess != nil {
 		s.Sessions.Touch(sess)
-		trip.Who = sess.Memo(x.app, func() any { return x.app.Upstream.Credentials(&sess.Identity) }).(*upstream.Credentials)
+		trip.Who = x.app.credentials(sess)
 	}
 	if isUpgrade(r) {
 		if err := sameOrigin(x, r); err != nil {
@@ -79,6 +79,17 @@ func (s *Server) forward(x *exchange, r *http.Request, sess *cookies.Session) er
 	}
 	x.app.Upstream.Forward(x, r, trip)
 	return nil
+}
+
+// credentials are what the application is told about the person, made once for a
+// session and app.
+func (a *App) credentials(sess *cookies.Session) *upstream.Credentials {
+	c, _ := sess.Kept().(*upstream.Credentials)
+	if c == nil || !c.For(a.Upstream) {
+		c = a.Upstream.Credentials(&sess.Identity)
+		sess.Keep(c)
+	}
+	return c
 }
 
 // askToSignIn sends a person's browser to the sign-in page, and tells a script

@@ -17,12 +17,14 @@ import (
 // with an error that nobody understands.
 const maxCredentials = 16 << 10
 
+const maxHeaders = 16 // that applications usually get
+
 // Credentials are the headers that say to one application who is asking. They
 // are made once per session and are safe for concurrent use.
 type Credentials struct {
 	upstream *Upstream
 	id       *authn.Identity
-	values   []string // of upstream.headers, "" for none; shared by all requests, never written to
+	values   []string // of the first of upstream.headers, "" for none; shared by all requests, never written to
 	err      error    // why nothing may be forwarded with them
 	signed   atomic.Pointer[signedAssertion]
 }
@@ -45,13 +47,21 @@ func (u *Upstream) Credentials(id *authn.Identity) *Credentials {
 	if id.Anonymous() {
 		return c
 	}
-	c.values = make([]string, len(u.headers))
+	values := make([]string, 0, maxHeaders) // on the stack, unless there are more
+	last := 0
 	for i, h := range u.headers {
-		c.values[i] = h.source.read(id)
+		values = append(values, h.source.read(id))
+		if values[i] != "" {
+			last = i + 1
+		}
 	}
+	c.values = append([]string(nil), values[:last]...)
 	c.err = c.fits(c.size())
 	return c
 }
+
+// For reports whether u made them: no other Upstream forwards with them.
+func (c *Credentials) For(u *Upstream) bool { return c.upstream == u }
 
 // size is how many bytes the headers add to a request.
 func (c *Credentials) size() int {
