@@ -44,13 +44,13 @@ func (sh *shell) serve(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP) // before it serves: a signal that comes early must not end it
+	defer signal.Stop(hup)
 	fg, err := start(file, sh.Tables, sh.err)
 	if err != nil {
 		return err
 	}
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
 	for {
 		select {
 		case <-hup:
