@@ -48,7 +48,7 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	f.IntVar(&o.rounds, "rounds", 5, "rounds; figures are medians over them")
 	f.DurationVar(&o.length, "length", 4*time.Second, "length of one run of the main comparison; the others take half")
 	f.IntVar(&o.conns, "conns", 64, "connections at once")
-	f.IntVar(&o.sessions, "sessions", 4000, "full sign-ins, each of which leaves a session")
+	f.IntVar(&o.sessions, "sessions", 10000, "full sign-ins, each of which leaves a session")
 	f.Int64Var(&o.transfer, "transfer", 1024, "`MiB` of the large bodies")
 	f.StringVar(&o.algorithm, "algorithm", "RS256", "how the stub provider signs: RS256 or ES256")
 	f.DurationVar(&o.limit, "limit", 6*time.Minute, "stop measuring after this time; building is not counted")

@@ -106,7 +106,7 @@ func (s *Sessions) newSession(t *ticket, c *content, size int, version int64) *S
 	now := s.cfg.Clock()
 	at := int64(now.Sub(s.epoch))
 	sess := &Session{
-		Identity: s.kept(c.Identity),
+		Identity: c.Identity,
 		partial:  c.Identity.Private != nil,
 		Audience: c.Audience,
 		Limits: Limits{
@@ -125,6 +125,7 @@ func (s *Sessions) newSession(t *ticket, c *content, size int, version int64) *S
 	sess.pulse.seen.Store(seen)
 	sess.pulse.written.Store(seen)
 	sess.pulse.version.Store(version)
+	s.economise(sess)
 	return sess
 }
 
@@ -133,27 +134,30 @@ func past(now time.Time, milli int64) time.Duration {
 	return time.Duration(max(0, now.UnixMilli()-milli)) * time.Millisecond
 }
 
-// kept is what memory holds of an identity. Names that are the same are held
-// once, and so is what it has in common with the one before, as nearly
-// everybody's issuer and many people's groups.
-func (s *Sessions) kept(id authn.Identity) authn.Identity {
+// economise lets go of what need not be in memory. Names that are the same are
+// held once, and so is what a session has in common with the one before, as
+// nearly everybody's issuer and many people's groups.
+func (s *Sessions) economise(sess *Session) {
+	id := &sess.Identity
 	id.Private = nil
 	id.User = common(id.User, id.Subject)
 	id.PreferredUsername = common(id.PreferredUsername, id.User)
 	id.Email = common(id.Email, id.User)
-	if last := s.last.Load(); last != nil {
-		id.Method = common(id.Method, last.Method)
-		id.Issuer = common(id.Issuer, last.Issuer)
-		id.ACR = common(id.ACR, last.ACR)
-		if slices.Equal(id.AMR, last.AMR) {
-			id.AMR = last.AMR
-		}
-		if slices.Equal(id.Groups, last.Groups) {
-			id.Groups = last.Groups
-		}
+	defer s.last.Store(sess) // not before it is whole: others read it
+	last := s.last.Load()
+	if last == nil {
+		return
 	}
-	s.last.Store(&id)
-	return id
+	sess.Audience = common(sess.Audience, last.Audience)
+	id.Method = common(id.Method, last.Identity.Method)
+	id.Issuer = common(id.Issuer, last.Identity.Issuer)
+	id.ACR = common(id.ACR, last.Identity.ACR)
+	if slices.Equal(id.AMR, last.Identity.AMR) {
+		id.AMR = last.Identity.AMR
+	}
+	if slices.Equal(id.Groups, last.Identity.Groups) {
+		id.Groups = last.Identity.Groups
+	}
 }
 
 func common(a, b string) string {

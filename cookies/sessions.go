@@ -52,7 +52,7 @@ type Sessions struct {
 	names   names
 	codec   codec
 	epoch   time.Time
-	last    atomic.Pointer[authn.Identity] // that came into memory, see kept
+	last    atomic.Pointer[Session] // that came into memory, see economise
 	tickets *otter.Cache[[sha256.Size]byte, *ticket]
 	cache   *otter.Cache[string, *Session] // by the record's key
 
