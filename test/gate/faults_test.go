@@ -29,7 +29,7 @@ func TestFM9AnApplicationThatIsDownIsSaidSoAtOnce(t *testing.T) {
 	if code == "" {
 		t.Fatal("the page has no support code")
 	}
-	f.waitForLog("the support code", 5*time.Second, func(logs string) bool {
+	f.waitForLog("the support code", logTime, func(logs string) bool {
 		return strings.Contains(logs, `"request_id":"`+code+`","status":502`)
 	})
 	for _, secret := range []string{f.up.addr(), "127.0.0.1", "refused", "goroutine", "dial"} {

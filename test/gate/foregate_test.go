@@ -85,8 +85,9 @@ type options struct {
 	app     string // further YAML of the app
 	headers string
 	rules   string
-	apps    string // further apps, with APPLICATION for the address of the application
-	tls     bool   // https beside http, which then redirects
+	apps    string           // further apps, with APPLICATION for the address of the application
+	tls     bool             // https beside http, which then redirects
+	prepare func(dir string) // puts into the folder of the configuration what that names
 	up      *application
 }
 
@@ -121,6 +122,9 @@ func start(t *testing.T, o options) *foregate {
 		cert, key := certificate(t, f.dir)
 		listen += fmt.Sprintf(", https: %q", f.https)
 		o.top += fmt.Sprintf("\ntls: {certificates: [{cert: %q, key: %q}]}", cert, key)
+	}
+	if o.prepare != nil {
+		o.prepare(f.dir)
 	}
 	f.write(fmt.Sprintf(`
 listen: {%s}
