@@ -50,6 +50,7 @@ type Sessions struct {
 	cfg     Config
 	names   names
 	codec   codec
+	tagger  tagger
 	epoch   time.Time
 	tickets *otter.Cache[[sha256.Size]byte, *ticket]
 	cache   *otter.Cache[string, *Session] // by the record's key
@@ -71,11 +72,16 @@ func New(store Store, cfg Config) (*Sessions, error) {
 	if err != nil {
 		return nil, err
 	}
+	tagger, err := newTagger(cfg.Secrets)
+	if err != nil {
+		return nil, err
+	}
 	s := &Sessions{
 		store:   store,
 		cfg:     cfg,
 		names:   newNames(cfg.Name, cfg.Domain),
 		codec:   tickets,
+		tagger:  tagger,
 		epoch:   cfg.Clock(),
 		flusher: newFlusher(),
 	}
@@ -249,7 +255,7 @@ func (s *Sessions) create(ctx context.Context, t *ticket, audience string, limit
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	if err := s.store.Create(ctx, t.record, Record{Data: data, Expires: c.expires()}); err != nil {
+	if err := s.store.Create(ctx, t.record, Record{Data: data, Expires: c.expires(), Tags: s.tagger.of(&id)}); err != nil {
 		return nil, fmt.Errorf("cookies: store session: %w", err)
 	}
 	sess := s.newSession(t, c, size, 1)
