@@ -10,6 +10,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"runtime"
+	"runtime/metrics"
 	"sync"
 	"time"
 )
@@ -63,7 +64,9 @@ func (b *buffers) Put(buf []byte) { b.pool.Put((*buffer)(buf)) }
 func serveFigures(w http.ResponseWriter, _ *http.Request) {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	fmt.Fprintf(w, "%s %d\n%s %d\n", metricMallocs, m.Mallocs, metricHeap, m.HeapAlloc)
+	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(live)
+	fmt.Fprintf(w, "%s %d\n%s %d\n", metricMallocs, m.Mallocs, metricHeap, live[0].Value.Uint64())
 }
 
 // reply is an answer that is given to every request.

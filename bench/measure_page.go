@@ -21,7 +21,7 @@ func (s *stand) page(ctx context.Context, r *report) error {
 	cpu := all.ratio(nameOurs, nameBare, sample.perRequest)
 	r.atMost("P1", "CPU of a signed-in request, to bare", cpu, 1.25, times)
 	r.atMost("P1+", "the same, the bar we set ourselves", cpu, 1.20, times)
-	r.atMost("P4", "access log and metrics, added CPU", all.difference(nameLogged, nameOurs, sample.perRequest), 4, micros)
+	r.atReference("P4", "access log and metrics, added CPU", all.difference(nameLogged, nameOurs, sample.perRequest), 4, micros, r.bareCPU(), goalsBareCPU)
 	r.atMost("P9", "p99 latency, to bare", all.ratio(nameOurs, nameBare, sample.p99), 1.75, times)
 	for _, p := range s.peers {
 		if strings.HasPrefix(p.name, "oauth2-proxy") {
@@ -47,7 +47,7 @@ func (s *stand) single(ctx context.Context, r *report) error {
 
 	ours := all.difference(nameOurs, nameDirect, sample.p50)
 	bare := all.difference(nameBare, nameDirect, sample.p50)
-	r.atMost("P8", "latency added to direct, p50, one at a time", ours, 75, micros)
+	r.atReference("P8", "latency added to direct, p50, one at a time", ours, 75, micros, bare, goalsBareAdd)
 	r.atMost("P8", "the same, to what bare adds", ours/bare, 1.35, times)
 	return nil
 }

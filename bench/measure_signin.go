@@ -63,7 +63,7 @@ func (s *stand) manySessions(ctx context.Context, r *report, f *foregate, ours t
 		return err
 	}
 	r.add("Full sign-in by OpenID Connect, CPU of Foregate alone ("+s.algorithm+", 8 at once)", ours.name, []job{{target: ours}}, all)
-	r.atMost("P17", "CPU of a full sign-in", median(all.each(ours.name, sample.perRequest))/1e3, 0.8, millis)
+	r.atReference("P17", "CPU of a full sign-in", median(all.each(ours.name, sample.perRequest))/1e3, 0.8, millis, r.bareCPU(), goalsBareCPU)
 	what := "live heap of a session, of " + whole.show(float64(len(cookies)))
 	r.atMost("P14", what, (full-empty)/float64(len(cookies)), 1024, inBytes)
 	return nil

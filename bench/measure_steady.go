@@ -117,7 +117,7 @@ func (s *stand) lookup(ctx context.Context, r *report) error {
 	if err != nil {
 		return err
 	}
-	r.atMost("P11", "look-up of a session alone", ns, 500, nanos)
+	r.atReference("P11", "look-up of a session alone", ns, 500, nanos, r.bareCPU(), goalsBareCPU)
 	r.atMost("P11", "its allocations", allocs, 0, whole)
 	return nil
 }

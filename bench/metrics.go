@@ -13,7 +13,7 @@ import (
 // Figures that are read from the admin listener.
 const (
 	metricMallocs  = "go_memstats_mallocs_total"
-	metricHeap     = "go_memstats_heap_alloc_bytes"
+	metricHeap     = "go_gc_heap_live_bytes" // what the last garbage collection left
 	metricStoreOps = "foregate_store_operations_total"
 )
 

@@ -1,6 +1,7 @@
 package cookies
 
 import (
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -10,22 +11,22 @@ import (
 // Session is one signed-in browser. Its fields are read only: requests share it.
 type Session struct {
 	Identity authn.Identity
-	Audience string    // where it is valid
-	Began    time.Time // when the person signed in, by the wall clock
+	Audience string // where it is valid
 	Limits   Limits
 
 	ticket *ticket
 	pulse  *pulse
-	epoch  time.Time
-	loaded int64 // when it was read from the store
-	over   int64 // when its lifetime ends
-	size   int   // of its plain text
+	epoch  *time.Time // of Sessions
+	began  int64      // when the person signed in, by the wall clock: Unix milliseconds
+	loaded int64      // when it was read from the store
+	over   int64      // when its lifetime ends
 
 	// partial: Identity.Private stayed in the store. Tokens are needed when the
 	// session ends and not at every request, and would be most of its size.
 	partial bool
+	size    int32 // of the plain text, without Private
 
-	memo atomic.Pointer[memo]
+	keep atomic.Value
 }
 
 // pulse is the activity of a session. It outlives the Session when that is read
@@ -38,8 +39,6 @@ type pulse struct {
 	version atomic.Int64 // of the record
 }
 
-type memo struct{ key, value any }
-
 // Handle is a short name of the session for logs. It is no secret.
 func (s *Session) Handle() string { return s.ticket.record[:12] }
 
@@ -47,8 +46,11 @@ func (s *Session) Handle() string { return s.ticket.record[:12] }
 // person's sessions. It opens nothing.
 func (s *Session) Key() string { return s.ticket.record }
 
+// Began is when the person signed in, by the wall clock.
+func (s *Session) Began() time.Time { return time.UnixMilli(s.began) }
+
 // Ends is when the lifetime is over, by the wall clock.
-func (s *Session) Ends() time.Time { return s.Began.Add(s.Limits.Lifetime) }
+func (s *Session) Ends() time.Time { return s.Began().Add(s.Limits.Lifetime) }
 
 // IdleAt reports whether the session has ended at now because nobody was active.
 func (s *Session) IdleAt(now time.Time) bool { return s.idle(s.at(now)) }
@@ -61,20 +63,14 @@ func (s *Session) Left(now time.Time) time.Duration {
 	return time.Duration(max(0, end-at))
 }
 
-// Memo returns what make made for key, as long as this session stays in memory.
-// There is one slot: another key takes it over. make may run more than once,
-// and what it returns is shared by requests. key must be comparable; a pointer
-// costs no allocation.
-func (s *Session) Memo(key any, make func() any) any {
-	if m := s.memo.Load(); m != nil && m.key == key {
-		return m.value
-	}
-	m := &memo{key: key, value: make()}
-	s.memo.Store(m)
-	return m.value
-}
+// Kept returns what was last given to Keep, or nil.
+func (s *Session) Kept() any { return s.keep.Load() }
 
-func (s *Session) at(now time.Time) int64 { return int64(now.Sub(s.epoch)) }
+// Keep holds what somebody derived from this session as long as it stays in
+// memory. There is one slot, for values of one type; requests share them.
+func (s *Session) Keep(v any) { s.keep.Store(v) }
+
+func (s *Session) at(now time.Time) int64 { return int64(now.Sub(*s.epoch)) }
 
 func (s *Session) idle(at int64) bool { return at-s.pulse.seen.Load() >= int64(s.Limits.Idle) }
 
@@ -95,7 +91,7 @@ func (s *Session) content(seen time.Time) *content {
 	return &content{
 		Version:  contentVersion,
 		Audience: s.Audience,
-		Began:    s.Began.UnixMilli(),
+		Began:    s.began,
 		Seen:     seen.UnixMilli(),
 		Idle:     s.Limits.Idle.Milliseconds(),
 		Lifetime: s.Limits.Lifetime.Milliseconds(),
@@ -110,19 +106,19 @@ func (s *Sessions) newSession(t *ticket, c *content, size int, version int64) *S
 	now := s.cfg.Clock()
 	at := int64(now.Sub(s.epoch))
 	sess := &Session{
-		Identity: withoutPrivate(c.Identity),
+		Identity: s.kept(c.Identity),
 		partial:  c.Identity.Private != nil,
 		Audience: c.Audience,
-		Began:    time.UnixMilli(c.Began),
 		Limits: Limits{
 			Idle:     time.Duration(c.Idle) * time.Millisecond,
 			Lifetime: time.Duration(c.Lifetime) * time.Millisecond,
 		},
 		ticket: t,
+		began:  c.Began,
 		pulse:  new(pulse),
-		epoch:  s.epoch,
+		epoch:  &s.epoch,
 		loaded: at,
-		size:   size - privateSize(&c.Identity),
+		size:   int32(size - privateSize(&c.Identity)),
 	}
 	sess.over = at + int64(sess.Limits.Lifetime-past(now, c.Began))
 	seen := at - int64(past(now, c.Seen))
@@ -137,9 +133,34 @@ func past(now time.Time, milli int64) time.Duration {
 	return time.Duration(max(0, now.UnixMilli()-milli)) * time.Millisecond
 }
 
-func withoutPrivate(id authn.Identity) authn.Identity {
+// kept is what memory holds of an identity. Names that are the same are held
+// once, and so is what it has in common with the one before, as nearly
+// everybody's issuer and many people's groups.
+func (s *Sessions) kept(id authn.Identity) authn.Identity {
 	id.Private = nil
+	id.User = common(id.User, id.Subject)
+	id.PreferredUsername = common(id.PreferredUsername, id.User)
+	id.Email = common(id.Email, id.User)
+	if last := s.last.Load(); last != nil {
+		id.Method = common(id.Method, last.Method)
+		id.Issuer = common(id.Issuer, last.Issuer)
+		id.ACR = common(id.ACR, last.ACR)
+		if slices.Equal(id.AMR, last.AMR) {
+			id.AMR = last.AMR
+		}
+		if slices.Equal(id.Groups, last.Groups) {
+			id.Groups = last.Groups
+		}
+	}
+	s.last.Store(&id)
 	return id
+}
+
+func common(a, b string) string {
+	if a == b {
+		return b
+	}
+	return a
 }
 
 func privateSize(id *authn.Identity) int {

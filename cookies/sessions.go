@@ -19,6 +19,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -52,6 +53,7 @@ type Sessions struct {
 	codec   codec
 	tagger  tagger
 	epoch   time.Time
+	last    atomic.Pointer[authn.Identity] // that came into memory, see kept
 	tickets *otter.Cache[[sha256.Size]byte, *ticket]
 	cache   *otter.Cache[string, *Session] // by the record's key
 
@@ -93,7 +95,7 @@ func New(store Store, cfg Config) (*Sessions, error) {
 	}
 	s.cache, err = otter.New(&otter.Options[string, *Session]{
 		MaximumWeight: uint64(cfg.CacheBytes),
-		Weigher:       func(_ string, sess *Session) uint32 { return uint32(sessionOverhead + sess.size) },
+		Weigher:       func(_ string, sess *Session) uint32 { return uint32(sessionOverhead) + uint32(sess.size) },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("cookies: session cache: %w", err)
@@ -243,7 +245,7 @@ func (s *Sessions) Start(ctx context.Context, w http.ResponseWriter, r *http.Req
 func (s *Sessions) create(ctx context.Context, t *ticket, audience string, limits Limits, id authn.Identity,
 ) (*Session, error) {
 	now := s.cfg.Clock()
-	first := &Session{Identity: id, Audience: audience, Began: now, Limits: limits}
+	first := &Session{Identity: id, Audience: audience, began: now.UnixMilli(), Limits: limits}
 	draft := first.content(now)
 	data, err := t.seal(draft)
 	if err != nil {

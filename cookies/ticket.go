@@ -3,7 +3,7 @@ package cookies
 import (
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/hex"
+	"encoding/base64"
 	"fmt"
 )
 
@@ -18,7 +18,7 @@ const (
 // ticket is what the session cookie holds: where the record lies and the key
 // that opens it.
 type ticket struct {
-	record string // key of the record: hex SHA-256 of the session ID
+	record string // key of the record: SHA-256 of the session ID in base64url
 	key    [ticketKeySize]byte
 }
 
@@ -36,7 +36,7 @@ func parseTicket(plain []byte) (*ticket, bool) {
 		return nil, false
 	}
 	id := sha256.Sum256(plain[1 : 1+ticketIDSize])
-	t := &ticket{record: hex.EncodeToString(id[:])}
+	t := &ticket{record: base64.RawURLEncoding.EncodeToString(id[:])}
 	copy(t.key[:], plain[1+ticketIDSize:])
 	return t, true
 }
@@ -47,11 +47,7 @@ func (s *Sessions) ticket(secure bool, value string) (*ticket, bool) {
 	if len(value) > maxTicketCookie {
 		return nil, false
 	}
-	var buf [1 + maxTicketCookie]byte
-	if secure {
-		buf[0] = 's'
-	}
-	sum := sha256.Sum256(buf[:1+copy(buf[1:], value)])
+	sum := ticketHash(secure, value)
 	if t, ok := s.tickets.GetIfPresent(sum); ok {
 		return t, true
 	}
@@ -66,12 +62,22 @@ func (s *Sessions) ticket(secure bool, value string) (*ticket, bool) {
 	return t, ok
 }
 
-// issue makes a new ticket and its cookie value.
+func ticketHash(secure bool, value string) [sha256.Size]byte {
+	var buf [1 + maxTicketCookie]byte
+	if secure {
+		buf[0] = 's'
+	}
+	return sha256.Sum256(buf[:1+copy(buf[1:], value)])
+}
+
+// issue makes a new ticket and its cookie value, and remembers it for the request
+// that follows.
 func (s *Sessions) issue(secure bool) (*ticket, string, error) {
 	t, plain := newTicket()
 	value, err := s.codec.seal(s.names.session(secure), plain)
 	if err != nil {
 		return nil, "", fmt.Errorf("cookies: seal ticket: %w", err)
 	}
+	s.tickets.Set(ticketHash(secure, value), t)
 	return t, value, nil
 }

@@ -57,9 +57,6 @@ func (s *Server) answer(x *exchange, r *http.Request, err error) {
 	if x.status != 0 {
 		return // the answer has begun: nothing can be added to it
 	}
-	if x.closing {
-		x.Header().Set("Connection", "close")
-	}
 	if !isPage(r) {
 		pages.JSON(x, status, map[string]string{"error": http.StatusText(status), "message": page.Message, "code": x.id})
 		return

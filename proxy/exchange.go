@@ -1,15 +1,18 @@
 package proxy
 
 import (
+	"context"
 	"encoding/base32"
 	"encoding/binary"
 	"errors"
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/netip"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"foregate/authn"
@@ -30,40 +33,85 @@ type exchange struct {
 	who    *authn.Identity // nil until somebody is known
 	why    string          // reason of the decision, for the log
 
-	status  int
-	written int64
-	shutBy  time.Time // the write deadline that is set on the connection
-	patient time.Duration
-	closing bool // the connection ends with this answer
+	status   int
+	written  int64
+	patience time.Duration // with a peer that takes nothing
+	closing  bool          // the connection ends with this answer
 
 	trip upstream.Trip
 }
 
 func (s *Server) open(w http.ResponseWriter, r *http.Request) *exchange {
 	client, trusted := clientOf(r, s.Trusted)
-	return &exchange{
+	x := place(r)
+	*x = exchange{
 		ResponseWriter: w,
-		id:             newRequestID(),
+		id:             s.ids.next(),
 		start:          time.Now(),
 		client:         client,
 		peer:           textOf(client, r.RemoteAddr),
 		secure:         secureOf(r, trusted),
-		patient:        s.Patience,
+		patience:       s.Patience,
 		closing:        ambiguousFraming(r),
 	}
+	return x
+}
+
+type placeKey struct{}
+
+// connContext gives each connection a place for the exchange of its HTTP/1
+// requests, which come one after the other: the largest thing that would be
+// allocated for each.
+func connContext(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(upstream.ConnContext(ctx, c), placeKey{}, new(exchange))
+}
+
+func place(r *http.Request) *exchange {
+	if r.ProtoMajor == 1 {
+		if x, ok := r.Context().Value(placeKey{}).(*exchange); ok {
+			return x
+		}
+	}
+	return new(exchange)
 }
 
 // supportAlphabet has no letters that are mistaken for each other on the phone.
 var supportAlphabet = base32.NewEncoding("0123456789ABCDEFGHJKMNPQRSTVWXYZ").WithPadding(base32.NoPadding)
 
-// newRequestID returns 13 characters out of 64 random bits. It tells requests
-// apart and grants nothing, so it need not be unguessable.
-func newRequestID() string {
+// requestIDs are made some at a time, in one piece of memory.
+type requestIDs struct{ pool sync.Pool }
+
+type idBlock struct {
+	text string
+	used int
+}
+
+const (
+	idLength = 13
+	idBatch  = 64
+)
+
+// next returns 13 characters out of 64 random bits. They tell requests apart and
+// grant nothing, so they need not be unguessable.
+func (ids *requestIDs) next() string {
+	b, _ := ids.pool.Get().(*idBlock)
+	if b == nil || b.used == len(b.text) {
+		b = newIDBlock()
+	}
+	id := b.text[b.used : b.used+idLength]
+	b.used += idLength
+	ids.pool.Put(b)
+	return id
+}
+
+func newIDBlock() *idBlock {
 	var b [8]byte
-	var out [13]byte
-	binary.LittleEndian.PutUint64(b[:], rand.Uint64())
-	supportAlphabet.Encode(out[:], b[:])
-	return string(out[:])
+	out := make([]byte, 0, idBatch*idLength)
+	for range idBatch {
+		binary.LittleEndian.PutUint64(b[:], rand.Uint64())
+		out = supportAlphabet.AppendEncode(out, b[:])
+	}
+	return &idBlock{text: string(out)}
 }
 
 // ambiguousFraming reports requests after which the connection must not be used
@@ -90,30 +138,52 @@ func (x *exchange) WriteHeader(status int) {
 	if x.status == 0 && status >= 200 || status == http.StatusSwitchingProtocols {
 		x.status = status
 	}
+	if x.closing && status >= http.StatusOK {
+		x.Header().Set("Connection", "close")
+	}
 	x.ResponseWriter.WriteHeader(status)
 }
 
-// writeStride is how much a peer takes between two looks at its patience.
-const writeStride = 256 << 10
+// freely is how much of an answer is written without looking at the peer's
+// patience: connections take about as much from us though nobody reads.
+const freely = 16 << 10
 
 func (x *exchange) Write(p []byte) (int, error) {
 	if x.status == 0 {
-		x.status = http.StatusOK
+		x.WriteHeader(http.StatusOK)
 	}
-	if before := x.written; before/writeStride != (before+int64(len(p)))/writeStride {
-		x.holdWrite()
-	}
+	held := x.hold(len(p))
 	n, err := x.ResponseWriter.Write(p)
 	x.written += int64(n)
+	if held && err == nil {
+		x.letGo()
+	}
 	return n, err
 }
 
-// holdWrite lets the connection fail when the peer takes nothing for too long.
-func (x *exchange) holdWrite() {
-	if now := time.Now(); x.shutBy.Sub(now) < x.patient/2 {
-		x.shutBy = now.Add(x.patient)
-		_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(x.shutBy)
+// FlushError is what http.ResponseController looks for.
+func (x *exchange) FlushError() error {
+	held := x.hold(0)
+	err := http.NewResponseController(x.ResponseWriter).Flush()
+	if held && err == nil {
+		x.letGo()
 	}
+	return err
+}
+
+// hold lets the connection fail when the peer takes nothing of what is written
+// now for too long, and reports whether it has to be let go of afterwards: an
+// application may pause between two writes for as long as it likes.
+func (x *exchange) hold(more int) bool {
+	if x.patience <= 0 || x.written+int64(more) <= freely {
+		return false
+	}
+	_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Now().Add(x.patience))
+	return true
+}
+
+func (x *exchange) letGo() {
+	_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Time{})
 }
 
 // patient bounds how slowly a request body may arrive.
@@ -129,22 +199,24 @@ type patientBody struct {
 	c        *http.ResponseController
 	patience time.Duration
 	until    time.Time
+	ended    bool
 }
 
 func (b *patientBody) Read(p []byte) (int, error) {
-	if now := time.Now(); b.until.Sub(now) < b.patience/2 {
+	// The transport reads once more after the end. By then the server waits on
+	// the connection for its client to go away, and a deadline would be just that.
+	if now := time.Now(); !b.ended && b.until.Sub(now) < b.patience/2 {
 		b.until = now.Add(b.patience)
 		_ = b.c.SetReadDeadline(b.until)
 	}
-	return b.ReadCloser.Read(p)
+	n, err := b.ReadCloser.Read(p)
+	b.ended = b.ended || err != nil
+	return n, err
 }
 
 // close ends an exchange: it contains a panic, counts, and writes the access line.
 func (s *Server) close(x *exchange, r *http.Request) {
 	fault := recover()
-	if !x.shutBy.IsZero() {
-		_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Time{})
-	}
 	aborted := fault != nil && isAbort(fault)
 	if fault != nil && !aborted {
 		s.Log.Error("request ended by a panic", "request_id", x.id, "fault", fault, "stack", string(debug.Stack()))

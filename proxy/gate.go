@@ -64,7 +64,7 @@ func (s *Server) forward(x *exchange, r *http.Request, sess *cookies.Session) er
 	}
 	if sess != nil {
 		s.Sessions.Touch(sess)
-		trip.Who = sess.Memo(x.app, func() any { return x.app.Upstream.Credentials(&sess.Identity) }).(*upstream.Credentials)
+		trip.Who = x.app.credentials(sess)
 	}
 	if isUpgrade(r) {
 		if err := sameOrigin(x, r); err != nil {
@@ -81,6 +81,17 @@ func (s *Server) forward(x *exchange, r *http.Request, sess *cookies.Session) er
 	return nil
 }
 
+// credentials are what the application is told about the person, made once for a
+// session and app.
+func (a *App) credentials(sess *cookies.Session) *upstream.Credentials {
+	c, _ := sess.Kept().(*upstream.Credentials)
+	if c == nil || !c.For(a.Upstream) {
+		c = a.Upstream.Credentials(&sess.Identity)
+		sess.Keep(c)
+	}
+	return c
+}
+
 // askToSignIn sends a person's browser to the sign-in page, and tells a script
 // where that is.
 func (s *Server) askToSignIn(x *exchange, r *http.Request, ended string) error {
@@ -90,14 +101,13 @@ func (s *Server) askToSignIn(x *exchange, r *http.Request, ended string) error {
 	if !safe {
 		rd = refererPath(x, r)
 	}
-	q := url.Values{"rd": {returnTo(rd, s.Prefix, x.host, nil)}}
+	address := s.Prefix + "/sign-in?rd=" + url.QueryEscape(returnTo(rd, s.Prefix, x.host, nil))
 	if !safe {
-		q.Set("lost", "1") // what was posted is not repeated: the page says so
+		address += "&lost=1" // what was posted is not repeated: the page says so
 	}
 	if ended != "" {
-		q.Set("ended", ended)
+		address += "&ended=" + ended
 	}
-	address := s.Prefix + "/sign-in?" + q.Encode()
 	if !isPage(r) {
 		pages.JSON(x, http.StatusUnauthorized, map[string]string{
 			"error": "sign_in_required", "sign_in": x.origin() + address, "code": x.id,
@@ -149,8 +159,7 @@ func isPage(r *http.Request) bool {
 func redirect(w http.ResponseWriter, status int, location string) {
 	h := w.Header()
 	pages.SecurityHeaders(h)
-	h.Set("Cache-Control", "no-store")
-	h.Set("Location", location)
-	h.Set("Content-Length", "0")
+	both := [2]string{location, "0"}
+	h["Location"], h["Content-Length"] = both[0:1:1], both[1:2:2]
 	w.WriteHeader(status)
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // Method is one configured way to sign in. It is opened when somebody first
-// needs it.
+// needs it, or by Open.
 type Method struct {
 	Name   string
 	Title  string
@@ -39,6 +39,13 @@ func (m *Method) open() (authn.Authenticator, error) {
 		m.opened = a
 	}
 	return m.opened, nil
+}
+
+// Open opens the method now: what is wrong with its configuration shows at the
+// start and not when somebody signs in, and it begins to look for its provider.
+func (m *Method) Open() error {
+	_, err := m.open()
+	return err
 }
 
 // Close ends what the method has open. It is not opened again.

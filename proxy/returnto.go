@@ -13,6 +13,9 @@ const maxReturn = 2 << 10
 // anything else becomes "/". It is asked when an address is stored and again
 // when it is used.
 func returnTo(rd string, prefix, host string, allowed []string) string {
+	if plainReturn(rd) && !below(rd, prefix) {
+		return rd
+	}
 	if rd == "" || len(rd) > maxReturn || strings.ContainsFunc(rd, unsafeInLocation) {
 		return "/"
 	}
@@ -68,4 +71,10 @@ func returnElsewhere(u *url.URL, prefix, host string, allowed []string) string {
 		}
 	}
 	return "/"
+}
+
+// plainReturn recognises a path of which nothing can be read in two ways, as
+// nearly all are: it need not be parsed.
+func plainReturn(rd string) bool {
+	return rd != "" && rd[0] == '/' && len(rd) <= maxReturn && shapeOf(rd) != odd
 }

@@ -43,6 +43,7 @@ type Server struct {
 	Config
 	set         atomic.Pointer[Set]
 	crossOrigin *http.CrossOriginProtection
+	ids         requestIDs
 }
 
 // Set is the apps and methods that are in force together.
@@ -119,6 +120,7 @@ func (s *Server) serve(x *exchange, r *http.Request) error {
 func (s *Server) HTTPServer(limits ServerLimits) *http.Server {
 	return &http.Server{
 		Handler:           s,
+		ConnContext:       connContext,
 		ReadHeaderTimeout: limits.HeaderTimeout,
 		IdleTimeout:       limits.IdleTimeout,
 		MaxHeaderBytes:    limits.MaxHeaderBytes,

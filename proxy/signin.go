@@ -183,9 +183,6 @@ func (s *Server) reply(x *exchange, r *http.Request, m *Method, a *authn.Attempt
 			status = http.StatusUnprocessableEntity
 		}
 		page := s.formPage(m, a, reply)
-		if reply.Problem == "" {
-			page.Form.Problem = whyAsked(r) // the only method's form stands where the chooser would
-		}
 		if len(x.app.Methods) > 1 {
 			page.Others = s.Prefix + "/sign-in?" + url.Values{"rd": {a.Return}, "choose": {"1"}}.Encode()
 		}

@@ -1,12 +1,13 @@
 package upstream
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"net"
 	"net/http/httptrace"
+	"runtime"
 	"sync"
+	"time"
 )
 
 // A response may be followed by bytes that nobody asked for: a wrong length, or
@@ -64,27 +65,53 @@ func (c *watchedConn) wake() {
 	}
 }
 
-// settle waits until the connection is being read or closed, or ctx ends.
-func (c *watchedConn) settle(ctx context.Context) {
-	c.mu.Lock()
-	if c.reading || c.closed {
-		c.mu.Unlock()
+// The transport takes microseconds until it reads again. A few turns of the
+// scheduler are cheaper than a channel; where it takes too long, the connection
+// is given up.
+const (
+	settleTurns = 32
+	settleTime  = time.Second
+)
+
+// settle waits until the connection is being read or closed.
+func (c *watchedConn) settle() {
+	for range settleTurns {
+		if c.isSettled() {
+			return
+		}
+		runtime.Gosched()
+	}
+	settled := c.next()
+	if settled == nil {
 		return
+	}
+	giveUp := time.AfterFunc(settleTime, func() { _ = c.Close() })
+	<-settled
+	giveUp.Stop()
+}
+
+func (c *watchedConn) isSettled() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.reading || c.closed
+}
+
+// next is closed by the next Read or Close; nil if the connection has settled.
+func (c *watchedConn) next() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.reading || c.closed {
+		return nil
 	}
 	if c.settled == nil {
 		c.settled = make(chan struct{})
 	}
-	settled := c.settled
-	c.mu.Unlock()
-	select {
-	case <-settled:
-	case <-ctx.Done():
-	}
+	return c.settled
 }
 
 // gotConn runs when a request has a connection, before the transport expects a
 // response on it. HTTP/2 has numbered streams and no such trouble.
-func (p *passage) gotConn(info httptrace.GotConnInfo) {
+func gotConn(info httptrace.GotConnInfo) {
 	if !info.Reused {
 		return
 	}
@@ -96,6 +123,6 @@ func (p *passage) gotConn(info httptrace.GotConnInfo) {
 		conn = secure.NetConn()
 	}
 	if watched, ok := conn.(*watchedConn); ok {
-		watched.settle(p)
+		watched.settle()
 	}
 }

@@ -3,9 +3,9 @@ package upstream
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,22 +17,16 @@ import (
 // with an error that nobody understands.
 const maxCredentials = 16 << 10
 
+const maxHeaders = 16 // that applications usually get
+
 // Credentials are the headers that say to one application who is asking. They
 // are made once per session and are safe for concurrent use.
 type Credentials struct {
 	upstream *Upstream
 	id       *authn.Identity
-	headers  []headerValue
-	size     int
-	err      error // why nothing may be forwarded with them
-
-	signing sync.Mutex
-	signed  atomic.Pointer[signedAssertion]
-}
-
-type headerValue struct {
-	name  string
-	value []string // shared by all requests, never written to
+	values   []string // of the first of upstream.headers, "" for none; shared by all requests, never written to
+	err      error    // why nothing may be forwarded with them
+	signed   atomic.Pointer[signedAssertion]
 }
 
 type signedAssertion struct {
@@ -53,16 +47,41 @@ func (u *Upstream) Credentials(id *authn.Identity) *Credentials {
 	if id.Anonymous() {
 		return c
 	}
-	for _, h := range u.headers {
-		value := h.source.read(id)
-		if value == "" {
-			continue
+	values := make([]string, 0, maxHeaders) // on the stack, unless there are more
+	last := 0
+	for i, h := range u.headers {
+		values = append(values, h.source.read(id))
+		if values[i] != "" {
+			last = i + 1
 		}
-		c.headers = append(c.headers, headerValue{h.name, []string{value}})
-		c.size += lineSize(h.name, value)
 	}
-	c.err = c.fits(c.size)
+	c.values = append([]string(nil), values[:last]...)
+	c.err = c.fits(c.size())
 	return c
+}
+
+// For reports whether u made them: no other Upstream forwards with them.
+func (c *Credentials) For(u *Upstream) bool { return c.upstream == u }
+
+// size is how many bytes the headers add to a request.
+func (c *Credentials) size() int {
+	n := 0
+	for i, value := range c.values {
+		if value != "" {
+			n += lineSize(c.upstream.headers[i].name, value)
+		}
+	}
+	return n
+}
+
+// write sets the headers of an identity. Each value is a slice without room to be
+// appended to, because all requests of a session share it.
+func (c *Credentials) write(h http.Header) {
+	for i, value := range c.values {
+		if value != "" {
+			h[c.upstream.headers[i].name] = c.values[i : i+1 : i+1]
+		}
+	}
 }
 
 func (c *Credentials) fits(size int) error {
@@ -82,8 +101,8 @@ func (c *Credentials) assertion() ([]string, error) {
 	if s := c.signed.Load(); s != nil && time.Now().Before(s.renew) {
 		return s.value, nil
 	}
-	c.signing.Lock()
-	defer c.signing.Unlock()
+	c.upstream.signing.Lock() // one for all sessions: it is held for microseconds, and seldom
+	defer c.upstream.signing.Unlock()
 	now := time.Now()
 	if s := c.signed.Load(); s != nil && now.Before(s.renew) {
 		return s.value, nil
@@ -92,7 +111,7 @@ func (c *Credentials) assertion() ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("upstream: sign the assertion: %w", err)
 	}
-	if err := c.fits(c.size + lineSize(AssertionHeader, token)); err != nil {
+	if err := c.fits(c.size() + lineSize(AssertionHeader, token)); err != nil {
 		return nil, err
 	}
 	s := &signedAssertion{value: []string{token}, renew: now.Add(assertionLife / 2)}
@@ -166,6 +185,9 @@ func scalar(v any) string {
 }
 
 func encodeList(items []string) string {
+	if len(items) == 1 {
+		return encode(items[0], ",")
+	}
 	encoded := make([]string, 0, len(items))
 	for _, item := range items {
 		if item != "" {
@@ -181,6 +203,13 @@ func encode(s, also string) string {
 		c := s[i]
 		atEnd := i == 0 || i == len(s)-1
 		return c < ' ' || c > '~' || c == '%' || c == ' ' && atEnd || strings.IndexByte(also, c) >= 0
+	}
+	first := 0
+	for first < len(s) && !unsafe(first) {
+		first++
+	}
+	if first == len(s) {
+		return s // as nearly always; a copy for each session would add up
 	}
 	var b strings.Builder
 	for i := range len(s) {

@@ -14,9 +14,11 @@ import (
 )
 
 func headersOf(c *Credentials) map[string]string {
+	h := make(http.Header)
+	c.write(h)
 	m := make(map[string]string)
-	for _, h := range c.headers {
-		m[h.name] = h.value[0]
+	for name := range h {
+		m[name] = h[name][0]
 	}
 	return m
 }

@@ -23,7 +23,7 @@ func StatusOf(err error) int {
 // transportFailed ends a request that ReverseProxy could not carry.
 func (u *Upstream) transportFailed(w http.ResponseWriter, out *http.Request, err error) {
 	p := passageOf(out.Context())
-	if errors.Is(p.Context.Err(), context.Canceled) {
+	if errors.Is(p.in.Context().Err(), context.Canceled) {
 		// The client is gone, or may not go on. Returning would send an empty 200.
 		panic(http.ErrAbortHandler)
 	}

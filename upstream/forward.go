@@ -3,6 +3,7 @@ package upstream
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httputil"
 	"strings"
@@ -27,12 +28,12 @@ type Trip struct {
 	// ResponseWriter instead would go out with a 1xx, and be lost after it. Pages
 	// of OnError do not get it.
 	Response http.Header
+
+	under passage // the Trip under way; a Trip is for one Forward
 }
 
-// passage is a Trip under way. It is the request's context, so that the hooks of
-// ReverseProxy find it, and holds what would be allocated one by one.
+// passage is a Trip under way. It holds what would be allocated one by one.
 type passage struct {
-	context.Context
 	trip      *Trip
 	in        *http.Request
 	assertion []string
@@ -40,16 +41,30 @@ type passage struct {
 	interim   interim
 }
 
-type passageKey struct{}
+// slot is where the hooks of ReverseProxy find the passage of their request.
+type slot struct{ passage *passage }
 
-func (p *passage) Value(key any) any {
-	if key == (passageKey{}) {
-		return p
-	}
-	return p.Context.Value(key)
+type slotKey struct{}
+
+// ConnContext is for http.Server.ConnContext: it gives a connection one slot for
+// all its HTTP/1 requests, which come one after the other. Without it, and with
+// HTTP/2, each request gets one of its own.
+func ConnContext(ctx context.Context, _ net.Conn) context.Context {
+	return context.WithValue(ctx, slotKey{}, new(slot))
 }
 
-func passageOf(ctx context.Context) *passage { return ctx.Value(passageKey{}).(*passage) }
+// seat returns r with p where the hooks find it.
+func seat(r *http.Request, p *passage) *http.Request {
+	if r.ProtoMajor == 1 {
+		if s, ok := r.Context().Value(slotKey{}).(*slot); ok {
+			s.passage = p
+			return r
+		}
+	}
+	return r.WithContext(context.WithValue(r.Context(), slotKey{}, &slot{p}))
+}
+
+func passageOf(ctx context.Context) *passage { return ctx.Value(slotKey{}).(*slot).passage }
 
 // Forward carries r to the application and its answer to w.
 //
@@ -65,7 +80,8 @@ func passageOf(ctx context.Context) *passage { return ctx.Value(passageKey{}).(*
 // begun to do, save for requests without a body whose method is safe (RFC 9110,
 // section 9.2.1) or which the client itself marked with an Idempotency-Key.
 func (u *Upstream) Forward(w http.ResponseWriter, r *http.Request, t *Trip) {
-	p := &passage{Context: r.Context(), trip: t, in: r}
+	p := &t.under
+	*p = passage{trip: t, in: r}
 	if err := u.board(p); err != nil {
 		u.fail(w, p, err)
 		return
@@ -76,7 +92,7 @@ func (u *Upstream) Forward(w http.ResponseWriter, r *http.Request, t *Trip) {
 		// ResponseWriter that cannot (HTTP/2) has no need to.
 		_ = http.NewResponseController(w).EnableFullDuplex()
 	}
-	u.proxy.ServeHTTP(w, r.WithContext(p))
+	u.proxy.ServeHTTP(w, seat(r, p))
 }
 
 // board says why a request may not go out at all.
@@ -122,9 +138,7 @@ func (u *Upstream) rewrite(pr *httputil.ProxyRequest) {
 	restrictUpgrade(out)
 	p.announce(out.Header)
 	if p.trip.Who != nil {
-		for _, h := range p.trip.Who.headers {
-			out.Header[h.name] = h.value
-		}
+		p.trip.Who.write(out.Header)
 	}
 	if p.assertion != nil {
 		out.Header[AssertionHeader] = p.assertion

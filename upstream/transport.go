@@ -70,7 +70,7 @@ func (t guarded) RoundTrip(r *http.Request) (*http.Response, error) {
 	trace := httptrace.ContextClientTrace(r.Context())
 	p.interim.pass = trace.Got1xxResponse
 	trace.Got1xxResponse = p.got1xx
-	trace.GotConn = p.gotConn
+	trace.GotConn = gotConn
 	return t.RoundTripper.RoundTrip(r)
 }
 

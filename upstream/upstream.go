@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"sync"
 )
 
 // Config describes one application. Only Name and URL are required.
@@ -54,6 +55,7 @@ type Upstream struct {
 	headers   []header
 	forbidden *nameSet
 	signer    *Signer
+	signing   sync.Mutex
 	transport *http.Transport
 	proxy     *httputil.ReverseProxy
 }

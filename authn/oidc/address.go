@@ -12,6 +12,9 @@ import (
 // or characters outside ASCII (a look-alike host). http is for this machine
 // itself, or where it was asked for.
 func checkAddress(address string, insecure bool) (*url.URL, error) {
+	if strings.Contains(address, "@") {
+		return nil, errors.New("has a user name or password before the @") // which is not repeated here
+	}
 	for i := range len(address) {
 		if address[i] <= ' ' || address[i] >= 0x7f {
 			return nil, fmt.Errorf("%q has a character that no address has", address)
@@ -21,8 +24,8 @@ func checkAddress(address string, insecure bool) (*url.URL, error) {
 	if err != nil || u.Host == "" || u.Hostname() == "" || u.Opaque != "" {
 		return nil, fmt.Errorf("%q is not an absolute address", address)
 	}
-	if u.User != nil || u.Fragment != "" {
-		return nil, fmt.Errorf("%q has a user name or a fragment", address)
+	if u.Fragment != "" {
+		return nil, fmt.Errorf("%q has a fragment", address)
 	}
 	switch {
 	case u.Scheme == "https":

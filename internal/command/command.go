@@ -100,10 +100,15 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	if s := cmd.SuggestionsFor(args[0]); len(s) > 0 {
-		return usageError{fmt.Errorf("there is no command %q; did you mean %q?", args[0], s[0])}
+	if !cmd.HasSubCommands() {
+		return usageError{fmt.Errorf("%s does not take %q; see %q", cmd.CommandPath(), args[0], cmd.CommandPath()+" --help")}
 	}
-	return usageError{fmt.Errorf("%s does not take %q; see %q", cmd.CommandPath(), args[0], cmd.CommandPath()+" --help")}
+	cmd.SuggestionsMinimumDistance = 2 // letters that may be wrong
+	above := strings.TrimPrefix(cmd.CommandPath()+" ", "foregate ")
+	if s := cmd.SuggestionsFor(args[0]); len(s) > 0 {
+		return usageError{fmt.Errorf("there is no command %q; did you mean %q?", above+args[0], above+s[0])}
+	}
+	return usageError{fmt.Errorf("there is no command %q; see %q", above+args[0], cmd.CommandPath()+" --help")}
 }
 
 // load reads the configuration. A fault of it is a fault of usage.

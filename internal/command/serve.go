@@ -44,13 +44,13 @@ func (sh *shell) serve(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP) // before it serves: a signal that comes early must not end it
+	defer signal.Stop(hup)
 	fg, err := start(file, sh.Tables, sh.err)
 	if err != nil {
 		return err
 	}
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
 	for {
 		select {
 		case <-hup:
@@ -106,13 +106,14 @@ func start(file *config.File, tables Tables, errs io.Writer) (*running, error) {
 		fg.stop()
 		return nil, err
 	}
+	debug.FreeOSMemory() // reading the file and the pages took what serving does not need
 	return fg, nil
 }
 
 // tuneMemory trades some memory for fewer collections, unless GOGC says otherwise.
 func tuneMemory() {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(200)
+		debug.SetGCPercent(150)
 	}
 }
 
@@ -187,6 +188,12 @@ func (fg *running) swap(file *config.File) error {
 	set, err := fg.builder.set()
 	if err != nil {
 		return err
+	}
+	for _, m := range set.Methods() {
+		if err := m.Open(); err != nil {
+			closeSet(set)
+			return err
+		}
 	}
 	old := fg.server.Swap(set)
 	fg.set = set

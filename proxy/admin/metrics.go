@@ -3,6 +3,7 @@
 package admin
 
 import (
+	"regexp"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -38,9 +39,16 @@ func NewMetrics(version string) *Metrics {
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "foregate_build_info", Help: "Always 1; the version is its label.", ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
 	m.registry.MustRegister(m.requests, m.duration, m.signIns, m.store, m.faults, m.reloaded, build,
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		goFigures(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.unrouted = m.App("")
 	return m
+}
+
+// goFigures are those of the Go runtime, and what was alive after its last
+// garbage collection: that is what sessions take.
+func goFigures() prometheus.Collector {
+	live := collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile("^/gc/heap/live:bytes$")}
+	return collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(live))
 }
 
 // Gauge registers a figure that is read when it is asked for.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -92,7 +93,11 @@ func TestCursorIsInTheFieldToFillIn(t *testing.T) {
 	})
 	for name, want := range map[string]string{"form-password": "username", "form-wrong": "password", "form-code": "code", "chooser-wrong": "password"} {
 		do(t, ctx, chromedp.Navigate(origin+"/"+name))
-		if got := evaluate[string](t, ctx, `document.activeElement.name ?? ""`); got != want {
+		got := ""
+		for deadline := time.Now().Add(5 * time.Second); got != want && time.Now().Before(deadline); {
+			got = evaluate[string](t, ctx, `document.activeElement.name ?? ""`) // autofocus comes with the first paint
+		}
+		if got != want {
 			t.Errorf("%s: got %q, want %q", name, got, want)
 		}
 	}

@@ -1,0 +1,252 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"go.yaml.in/yaml/v4"
+
+	"foregate/internal/config"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"foregate": main})
+}
+
+// TestStories runs test/stories. Beside the usual commands their scripts have
+// these:
+//
+//	fails STATUS command …   the command must end with this status
+//	ready                    wait until the admin listener says so
+//	get STATUS path          wait until the public listener answers so
+//	metric NAME VALUE        wait until a metric has this value
+//	signal NAME              send a signal to the program in the background
+//
+// In *.yaml files and scripts, $HTTP and $ADMIN are free addresses and $TAKEN is
+// one that is in use.
+func TestStories(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "test/stories",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup:               giveAddresses,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"fails": fails, "ready": ready, "get": get, "metric": metric, "signal": signal,
+		},
+	})
+}
+
+func giveAddresses(env *testscript.Env) error {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	env.Defer(func() { _ = taken.Close() })
+	env.Setenv("TAKEN", taken.Addr().String())
+	for _, name := range []string{"HTTP", "ADMIN"} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		env.Setenv(name, l.Addr().String())
+		if err := l.Close(); err != nil {
+			return err
+		}
+	}
+	files, err := filepath.Glob(filepath.Join(env.WorkDir, "*.yaml"))
+	if err != nil {
+		return err
+	}
+	fill := strings.NewReplacer("$HTTP", env.Getenv("HTTP"), "$ADMIN", env.Getenv("ADMIN"), "$TAKEN", env.Getenv("TAKEN"))
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(name, []byte(fill.Replace(string(text))), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func fails(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: fails STATUS command ...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	var exit *exec.ExitError
+	if err := ts.Exec(args[1], args[2:]...); !errors.As(err, &exit) || exit.ExitCode() != want {
+		ts.Fatalf("ended with %v, want status %d", err, want)
+	}
+}
+
+func ready(ts *testscript.TestScript, _ bool, _ []string) {
+	wait(ts, "foregate is ready", func() bool {
+		status, _, err := ask("http://" + ts.Getenv("ADMIN") + "/readyz")
+		return err == nil && status == http.StatusOK
+	})
+}
+
+func get(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: get STATUS path")
+	}
+	wait(ts, "the answer is "+args[0], func() bool {
+		status, _, err := ask("http://" + ts.Getenv("HTTP") + args[1])
+		return err == nil && strconv.Itoa(status) == args[0]
+	})
+}
+
+func metric(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: metric NAME VALUE")
+	}
+	line := "\n" + args[0] + " " + args[1] + "\n"
+	wait(ts, args[0]+" is "+args[1], func() bool {
+		_, body, err := ask("http://" + ts.Getenv("ADMIN") + "/metrics")
+		return err == nil && strings.Contains(body, line)
+	})
+}
+
+func signal(ts *testscript.TestScript, neg bool, args []string) {
+	known := map[string]syscall.Signal{"HUP": syscall.SIGHUP, "TERM": syscall.SIGTERM, "INT": syscall.SIGINT}
+	running := ts.BackgroundCmds()
+	if neg || len(args) != 1 || known[args[0]] == 0 || len(running) != 1 {
+		ts.Fatalf("usage: signal HUP|TERM|INT, with one program in the background")
+	}
+	ts.Check(running[0].Process.Signal(known[args[0]]))
+}
+
+// wait asks another process until it agrees.
+func wait(ts *testscript.TestScript, what string, ask func() bool) {
+	deadline := time.Now().Add(20 * time.Second)
+	for !ask() {
+		if time.Now().After(deadline) {
+			ts.Fatalf("waited in vain until %s", what)
+		}
+		<-time.After(20 * time.Millisecond)
+	}
+}
+
+func ask(url string) (status int, body string, err error) {
+	client := http.Client{
+		Timeout:       5 * time.Second,
+		Transport:     &http.Transport{DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	r, err := http.NewRequest(http.MethodGet, url, nil)
+	if err != nil {
+		return 0, "", err
+	}
+	r.Header.Set("Accept", "text/html, text/plain")
+	resp, err := client.Do(r)
+	if err != nil {
+		return 0, "", err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(b), err
+}
+
+const example = "config.example.yaml"
+
+func TestExampleDocumentsEveryKey(t *testing.T) {
+	for _, line := range config.Undocumented(methods, read(t, example)) {
+		t.Error(line)
+	}
+}
+
+func TestSchemaFileIsCurrent(t *testing.T) {
+	want, err := config.Schema(methods)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(read(t, "config.schema.json"))); diff != "" {
+		t.Errorf("write it anew with: go run . schema > config.schema.json (-want +got)\n%s", diff)
+	}
+}
+
+func TestSchemaAcceptsTheExampleAndRefusesAMistake(t *testing.T) {
+	schema := compiled(t)
+	for name, text := range map[string][]byte{
+		"the example": read(t, example), "the example with all keys": config.Uncommented(read(t, example)), "a small file": []byte(small),
+	} {
+		if err := schema.Validate(load(t, text)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, change := range [][2]string{{"local:", "locla:"}, {"idle: 20m", "idle: 20"}, {"allow: anyone", "allow: everyone"}} {
+		if err := schema.Validate(load(t, []byte(strings.Replace(small, change[0], change[1], 1)))); err == nil {
+			t.Errorf("accepts %s", change[1])
+		}
+	}
+}
+
+const small = `
+listen: {http: "127.0.0.1:8080", admin: "off"}
+session: {idle: 20m, lifetime: 12h}
+methods:
+  - name: local
+    local:
+      users: [{user: nora, name: Nora, groups: [staff], password_hash: "$argon2id$..."}]
+apps:
+  - name: careplan
+    hosts: [careplan.example]
+    upstream: {url: "http://127.0.0.1:9000"}
+    methods: [local]
+    rules: [{path: /health, allow: anyone}, {path: /admin/**, groups: [administrators]}]
+    headers: {preset: forwarded, assertion: true}
+`
+
+func compiled(t *testing.T) *jsonschema.Schema {
+	t.Helper()
+	const name = "config.schema.json"
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(read(t, name)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource(name, doc); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := c.Compile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return schema
+}
+
+func load(t *testing.T, text []byte) any {
+	t.Helper()
+	var doc any
+	if err := yaml.Load(text, &doc); err != nil {
+		t.Fatal(fmt.Errorf("%s: %w", text, err))
+	}
+	return doc
+}
+
+func read(t *testing.T, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
