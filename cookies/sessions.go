@@ -51,6 +51,7 @@ type Sessions struct {
 	cfg     Config
 	names   names
 	codec   codec
+	tagger  tagger
 	epoch   time.Time
 	last    atomic.Pointer[Session] // that came into memory, see economise
 	tickets *otter.Cache[[sha256.Size]byte, *ticket]
@@ -73,11 +74,16 @@ func New(store Store, cfg Config) (*Sessions, error) {
 	if err != nil {
 		return nil, err
 	}
+	tagger, err := newTagger(cfg.Secrets)
+	if err != nil {
+		return nil, err
+	}
 	s := &Sessions{
 		store:   store,
 		cfg:     cfg,
 		names:   newNames(cfg.Name, cfg.Domain),
 		codec:   tickets,
+		tagger:  tagger,
 		epoch:   cfg.Clock(),
 		flusher: newFlusher(),
 	}
@@ -251,7 +257,7 @@ func (s *Sessions) create(ctx context.Context, t *ticket, audience string, limit
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	if err := s.store.Create(ctx, t.record, Record{Data: data, Expires: c.expires()}); err != nil {
+	if err := s.store.Create(ctx, t.record, Record{Data: data, Expires: c.expires(), Tags: s.tagger.of(&id)}); err != nil {
 		return nil, fmt.Errorf("cookies: store session: %w", err)
 	}
 	sess := s.newSession(t, c, size, 1)

@@ -18,6 +18,7 @@ type Record struct {
 	Data    []byte
 	Expires time.Time // from then on Load does not find it; the store may drop it; kept to the millisecond
 	Version int64     // set by the store: 1 at Create, one more at each Update
+	Tags    []string  // for Lister; taken at Create, left alone by Update and Load. At most 4 of at most 64 bytes
 }
 
 // Store keeps records that expire. Keys are opaque, at most 128 bytes.
@@ -37,6 +38,13 @@ type Store interface {
 	Delete(ctx context.Context, key string) error
 	// Close waits for calls under way and releases everything.
 	Close() error
+}
+
+// Lister is a store that finds records by a tag.
+type Lister interface {
+	// Tagged returns the keys of live records with this tag, at most limit of them,
+	// in no order.
+	Tagged(ctx context.Context, tag string, limit int) ([]string, error)
 }
 
 // Counter is a store that also counts. Ours all do.

@@ -90,6 +90,16 @@ func (set *Set) method(app *App, name string) (*Method, error) {
 	return m, nil
 }
 
+// opened returns a way to sign in, ready for use.
+func (set *Set) opened(app *App, name string) (*Method, authn.Authenticator, error) {
+	m, err := set.method(app, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	auth, err := m.open()
+	return m, auth, err
+}
+
 // note says beside a method's button why it cannot be used now; empty if it can.
 func (m *Method) note() string {
 	a, err := m.open()

@@ -30,6 +30,10 @@ func (s *Server) own(x *exchange, r *http.Request, set *Set, rest string) error 
 		return s.askToSignOut(x, r, set)
 	case verb == "sign-out" && name == "" && post:
 		return s.signOut(x, r, set)
+	case verb == "backchannel" && name != "" && post:
+		return s.backChannel(x, r, set, name)
+	case verb == "frontchannel" && name != "" && read:
+		return s.frontChannel(x, r, set, name)
 	case verb == "session" && name == "" && (read || post):
 		return s.session(x, r)
 	case verb == "keys" && read:
@@ -39,7 +43,7 @@ func (s *Server) own(x *exchange, r *http.Request, set *Set, rest string) error 
 		return nil
 	}
 	switch verb {
-	case "sign-in", "start", "callback", "sign-out", "session", "keys":
+	case "sign-in", "start", "callback", "sign-out", "backchannel", "frontchannel", "session", "keys":
 		return refuse(http.StatusMethodNotAllowed, "%s below the prefix", r.Method)
 	}
 	return refuse(http.StatusNotFound, "no such address below the prefix")

@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 
@@ -12,8 +13,9 @@ import (
 )
 
 // askToSignOut signs out at once when the person clicked a link on this very
-// site; an image or a link elsewhere gets a page that asks. Without a session it
-// says that the person is signed out: providers send browsers back here.
+// site; an image or a link elsewhere gets a page that asks, and so does a link that
+// wants a choice (choose=1). Without a session it says that the person is signed
+// out: providers send browsers back here.
 func (s *Server) askToSignOut(x *exchange, r *http.Request, set *Set) error {
 	sess, err := s.load(x, r)
 	if errors.Is(err, cookies.ErrAmbiguous) {
@@ -28,10 +30,10 @@ func (s *Server) askToSignOut(x *exchange, r *http.Request, set *Set) error {
 		return nil
 	}
 	h := r.Header
-	if h.Get("Sec-Fetch-Site") == "same-origin" && h.Get("Sec-Fetch-Mode") == "navigate" && h.Get("Sec-Fetch-User") == "?1" && h.Get("Sec-Fetch-Dest") == "document" {
-		return s.endSession(x, r, set)
+	if r.URL.Query().Get("choose") == "" && h.Get("Sec-Fetch-Site") == "same-origin" && h.Get("Sec-Fetch-Mode") == "navigate" && h.Get("Sec-Fetch-User") == "?1" && h.Get("Sec-Fetch-Dest") == "document" {
+		return s.endSession(x, r, set, false)
 	}
-	s.Pages.Write(x, http.StatusOK, &x.app.Look, pages.SignOut{Action: s.Prefix + "/sign-out", User: nameOf(&sess.Identity)})
+	s.Pages.Write(x, http.StatusOK, &x.app.Look, pages.SignOut{Action: s.Prefix + "/sign-out", User: nameOf(&sess.Identity), Everywhere: true})
 	return nil
 }
 
@@ -46,12 +48,13 @@ func (s *Server) signOut(x *exchange, r *http.Request, set *Set) error {
 	if err := s.fromOurs(r); err != nil {
 		return refuse(http.StatusForbidden, "sign-out sent by a page of another site: %v", err)
 	}
-	return s.endSession(x, r, set)
+	return s.endSession(x, r, set, r.PostFormValue(pages.FieldEverywhere) == "1")
 }
 
-// endSession ends the session here first; only then may the provider be asked to
-// end its own, which can fail.
-func (s *Server) endSession(x *exchange, r *http.Request, set *Set) error {
+// endSession ends the session here first; only then the person's others, if that
+// is wanted, and only then may the provider be asked to end its own. What comes
+// later can fail.
+func (s *Server) endSession(x *exchange, r *http.Request, set *Set, everywhere bool) error {
 	sess, err := s.Sessions.End(r.Context(), x, r, x.secure)
 	switch {
 	case errors.Is(err, cookies.ErrNoSession):
@@ -66,6 +69,11 @@ func (s *Server) endSession(x *exchange, r *http.Request, set *Set) error {
 	x.who = &sess.Identity
 	s.Log.Info("signed out", "request_id", x.id, "app", x.app.Name, "method", sess.Identity.Method,
 		"user", sess.Identity.User, "session", sess.Handle(), "client", x.peer)
+	if everywhere {
+		if err := s.endOthers(x, r, &sess.Identity); err != nil {
+			return err
+		}
+	}
 	switch reply := s.providerSignOut(x, r, set, sess).(type) {
 	case authn.Redirect:
 		redirect(x, http.StatusSeeOther, reply.URL)
@@ -74,6 +82,17 @@ func (s *Server) endSession(x *exchange, r *http.Request, set *Set) error {
 	default:
 		redirect(x, http.StatusSeeOther, s.Prefix+"/sign-out")
 	}
+	return nil
+}
+
+// endOthers ends all other sessions of a person.
+func (s *Server) endOthers(x *exchange, r *http.Request, id *authn.Identity) error {
+	n, err := s.revoke(r.Context(), authn.Ended{Issuer: id.Issuer, Subject: id.Subject})
+	if err != nil {
+		return authn.Unavailable("You are signed out here, but your other devices could not be signed out just now. Sign in and try again, or sign out on each of them.",
+			fmt.Errorf("signing out everywhere: %w", err))
+	}
+	s.Log.Info("signed out everywhere", "request_id", x.id, "app", x.app.Name, "method", id.Method, "user", id.User, "sessions", n, "client", x.peer)
 	return nil
 }
 

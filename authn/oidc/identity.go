@@ -57,8 +57,17 @@ func (m *Method) identity(id *idToken, src sources) (authn.Identity, error) {
 		AMR:               amr,
 		Authenticated:     authenticated,
 		Until:             id.expires,
+		SID:               sid(id.claims),
 		Private:           private(id),
 	}, nil
+}
+
+// sid is the provider's own session, by which it may end ours.
+func sid(c claims) string {
+	if s := c.text("sid"); plainText(s, maxSID) {
+		return s
+	}
+	return ""
 }
 
 // admit applies what the configuration demands of a person.

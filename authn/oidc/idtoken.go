@@ -73,13 +73,28 @@ func (m *Method) verify(ctx context.Context, md *metadata, a *authn.Attempt, tok
 	return id, nil
 }
 
-// checkHeader refuses what is no ID token before any work is done on it.
+// checkHeader refuses what is no ID token before any work is done on it. Tokens of
+// other kinds carry their kind (RFC 8725, section 3.11): at+jwt, logout+jwt. One of
+// those with our audience is still no sign-in.
 func (m *Method) checkHeader(raw string) error {
+	typ, err := m.header(raw)
+	if err != nil {
+		return err
+	}
+	if strings.HasSuffix(strings.ToLower(typ), "+jwt") {
+		return fmt.Errorf("is of another kind: %q", authn.CutControl(typ, 60))
+	}
+	return nil
+}
+
+// header returns the type that a token claims for itself, if it is one whose
+// signature is worth a look.
+func (m *Method) header(raw string) (typ string, err error) {
 	if len(raw) > maxIDToken {
-		return fmt.Errorf("has %d bytes", len(raw))
+		return "", fmt.Errorf("has %d bytes", len(raw))
 	}
 	if strings.Count(raw, ".") != 2 {
-		return errors.New("is not a JWT in compact form")
+		return "", errors.New("is not a JWT in compact form")
 	}
 	algorithms := make([]jose.SignatureAlgorithm, len(m.cfg.Algorithms))
 	for i, alg := range m.cfg.Algorithms {
@@ -87,21 +102,21 @@ func (m *Method) checkHeader(raw string) error {
 	}
 	jws, err := jose.ParseSignedCompact(raw, algorithms)
 	if err != nil {
-		return fmt.Errorf("parse: %w", err)
+		return "", fmt.Errorf("parse: %w", err)
 	}
 	extra := jws.Signatures[0].Protected.ExtraHeaders
 	if extra["crit"] != nil || extra["b64"] != nil {
-		return errors.New("has a critical header")
+		return "", errors.New("has a critical header")
 	}
-	// Tokens of other kinds carry their kind (RFC 8725, section 3.11): at+jwt,
-	// logout+jwt. One of those with our audience is still no sign-in.
-	if typ, ok := extra["typ"]; ok {
-		s, isText := typ.(string)
-		if !isText || strings.HasSuffix(strings.ToLower(s), "+jwt") {
-			return fmt.Errorf("is of another kind: %q", fmt.Sprint(typ))
-		}
+	claimed, ok := extra["typ"]
+	if !ok {
+		return "", nil
 	}
-	return nil
+	typ, ok = claimed.(string)
+	if !ok {
+		return "", errors.New("has a type that is no text")
+	}
+	return typ, nil
 }
 
 func payload(signed *gooidc.IDToken) (claims, error) {
@@ -131,17 +146,25 @@ func (m *Method) checkTimes(id *idToken, a *authn.Attempt) error {
 	if issued.Before(a.Began.Add(-oldestToken - skew)) {
 		return fmt.Errorf("is issued long before this sign-in, at %s", issued)
 	}
-	if id.claims.has("nbf") {
-		from, err := id.claims.time("nbf")
-		if err != nil {
-			return err
-		}
-		if from.After(now.Add(skew)) {
-			return fmt.Errorf("is not valid before %s; are the clocks right?", from)
-		}
+	if err := m.checkNotBefore(id.claims); err != nil {
+		return err
 	}
 	id.expires = expires
 	return m.checkAuthTime(id, a)
+}
+
+func (m *Method) checkNotBefore(c claims) error {
+	if !c.has("nbf") {
+		return nil
+	}
+	from, err := c.time("nbf")
+	if err != nil {
+		return err
+	}
+	if from.After(m.now().Add(m.cfg.ClockTolerance)) {
+		return fmt.Errorf("is not valid before %s; are the clocks right?", from)
+	}
+	return nil
 }
 
 // checkAuthTime makes sure that a wish for a recent authentication was heeded.

@@ -24,6 +24,7 @@ const (
 var (
 	errNoKeys    = errors.New("key set holds no key that can be used")
 	errThrottled = errors.New("key set was asked for moments ago")
+	errFetch     = errors.New("fetch keys")
 )
 
 // keySet holds a provider's public keys; it is an oidc.KeySet.
@@ -159,11 +160,11 @@ func (s *keySet) fetch(ctx context.Context) error {
 
 	body, err := getJSON(ctx, s.client, s.url, "")
 	if err != nil {
-		return fmt.Errorf("fetch keys: %w", err)
+		return fmt.Errorf("%w: %w", errFetch, err)
 	}
 	keys, err := parseKeys(body)
 	if err != nil {
-		return fmt.Errorf("fetch keys: %s: %w", s.url, err)
+		return fmt.Errorf("%w: %s: %w", errFetch, s.url, err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

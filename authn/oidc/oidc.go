@@ -42,7 +42,7 @@ const (
 const unreachable = "The sign-in service cannot be reached at the moment. Try again in a minute, or choose another way to sign in."
 
 // Method is one OpenID Connect provider. It is an authn.Authenticator,
-// SignOuter, Healther and KeyPublisher, and is closed when it is gone from the
+// SignOuter, LogoutReceiver, Framed, Healther and KeyPublisher, and is closed when it is gone from the
 // configuration.
 type Method struct {
 	cfg    Config // filled

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,11 +23,12 @@ const (
 	sweep = time.Minute
 )
 
-// Store keeps records and counts in two maps.
+// Store keeps records and counts in maps.
 type Store struct {
 	mu      sync.Mutex
 	most    int
 	records map[string]cookies.Record
+	tagged  map[string]map[string]bool // keys of records by tag
 	counts  map[string]count
 	swept   time.Time
 	closed  bool
@@ -44,6 +46,7 @@ func newBounded(most int) *Store {
 	return &Store{
 		most:    most,
 		records: make(map[string]cookies.Record),
+		tagged:  make(map[string]map[string]bool),
 		counts:  make(map[string]count),
 		swept:   time.Now(),
 	}
@@ -62,7 +65,14 @@ func (s *Store) Create(ctx context.Context, key string, r cookies.Record) error 
 	if len(s.records) >= s.most && !s.madeRoom(now) {
 		return errFull
 	}
+	r.Tags = slices.Clone(r.Tags)
 	s.put(key, r, 1)
+	for _, tag := range r.Tags {
+		if s.tagged[tag] == nil {
+			s.tagged[tag] = make(map[string]bool)
+		}
+		s.tagged[tag][key] = true
+	}
 	return nil
 }
 
@@ -77,7 +87,7 @@ func (s *Store) Load(ctx context.Context, key string) (cookies.Record, error) {
 	if !ok {
 		return cookies.Record{}, cookies.ErrNotFound
 	}
-	r.Data = bytes.Clone(r.Data)
+	r.Data, r.Tags = bytes.Clone(r.Data), nil
 	return r, nil
 }
 
@@ -95,6 +105,7 @@ func (s *Store) Update(ctx context.Context, key string, r cookies.Record) error 
 	if old.Version != r.Version {
 		return cookies.ErrConflict
 	}
+	r.Tags = old.Tags
 	s.put(key, r, r.Version+1)
 	return nil
 }
@@ -106,8 +117,27 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 		return err
 	}
 	defer unlock()
-	delete(s.records, key)
+	s.drop(key)
 	return nil
+}
+
+// Tagged returns the keys of records with this tag.
+func (s *Store) Tagged(ctx context.Context, tag string, limit int) ([]string, error) {
+	now, unlock, err := s.lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	keys := []string{}
+	for key := range s.tagged[tag] {
+		if len(keys) == limit {
+			break
+		}
+		if _, ok := s.live(key, now); ok {
+			keys = append(keys, key)
+		}
+	}
+	return keys, nil
 }
 
 // Count adds one to key.
@@ -144,7 +174,7 @@ func (s *Store) Forget(ctx context.Context, key string) error {
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.closed, s.records, s.counts = true, nil, nil
+	s.closed, s.records, s.tagged, s.counts = true, nil, nil, nil
 	return nil
 }
 
@@ -169,7 +199,7 @@ func (s *Store) sweep(now time.Time) {
 	s.swept = now
 	for key, r := range s.records {
 		if !now.Before(r.Expires) {
-			delete(s.records, key)
+			s.drop(key)
 		}
 	}
 	for key, c := range s.counts {
@@ -191,10 +221,20 @@ func (s *Store) madeRoom(now time.Time) bool {
 func (s *Store) live(key string, now time.Time) (cookies.Record, bool) {
 	r, ok := s.records[key]
 	if ok && !now.Before(r.Expires) {
-		delete(s.records, key)
+		s.drop(key)
 		ok = false
 	}
 	return r, ok
+}
+
+// drop takes a record away, and its tags with it.
+func (s *Store) drop(key string) {
+	for _, tag := range s.records[key].Tags {
+		if delete(s.tagged[tag], key); len(s.tagged[tag]) == 0 {
+			delete(s.tagged, tag)
+		}
+	}
+	delete(s.records, key)
 }
 
 func (s *Store) put(key string, r cookies.Record, version int64) {
@@ -202,5 +242,6 @@ func (s *Store) put(key string, r cookies.Record, version int64) {
 		Data:    bytes.Clone(r.Data),
 		Expires: r.Expires.Truncate(time.Millisecond),
 		Version: version,
+		Tags:    r.Tags,
 	}
 }

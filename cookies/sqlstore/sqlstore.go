@@ -29,7 +29,11 @@ const (
 		WHERE key = ?1 AND version = ?4 AND expires > ?5`
 	existsSQL = `SELECT EXISTS (SELECT 1 FROM records WHERE key = ?1 AND expires > ?2)`
 	deleteSQL = `DELETE FROM records WHERE key = ?1`
-	countSQL  = `INSERT INTO counts (key, n, until) VALUES (?1, 1, ?2)
+	untagSQL  = `DELETE FROM record_tags WHERE key = ?1`
+	tagSQL    = `INSERT OR IGNORE INTO record_tags (tag, key) VALUES (?1, ?2)`
+	taggedSQL = `SELECT t.key FROM record_tags t JOIN records r ON r.key = t.key
+		WHERE t.tag = ?1 AND r.expires > ?2 LIMIT ?3`
+	countSQL = `INSERT INTO counts (key, n, until) VALUES (?1, 1, ?2)
 		ON CONFLICT (key) DO UPDATE SET
 			n     = CASE WHEN until <= ?3 THEN 1 ELSE n + 1 END,
 			until = CASE WHEN until <= ?3 THEN ?2 ELSE until END
@@ -37,12 +41,13 @@ const (
 	forgetSQL = `DELETE FROM counts WHERE key = ?1`
 )
 
-// Store keeps records and counts in two tables.
+// Store keeps records with their tags, and counts, in tables.
 type Store struct {
 	db  *database.DB
 	log *slog.Logger
 
 	create, load, update, exists, remove, count, forget *sql.Stmt
+	untag, tag, tagged                                  *sql.Stmt
 
 	calls   sync.RWMutex // held for reading during a call
 	closed  bool
@@ -67,6 +72,9 @@ func Open(ctx context.Context, db *database.DB, log *slog.Logger) (*Store, error
 		{&s.remove, db.Writer, deleteSQL},
 		{&s.count, db.Writer, countSQL},
 		{&s.forget, db.Writer, forgetSQL},
+		{&s.untag, db.Writer, untagSQL},
+		{&s.tag, db.Writer, tagSQL},
+		{&s.tagged, db.Reader, taggedSQL},
 	} {
 		stmt, err := p.db.PrepareContext(ctx, p.text)
 		if err != nil {
@@ -86,15 +94,66 @@ func (s *Store) Create(ctx context.Context, key string, r cookies.Record) error 
 		return err
 	}
 	defer end()
-	res, err := s.create.ExecContext(ctx, []byte(key), data(r), r.Expires.UnixMilli(), now())
-	n, err := affected(res, err)
+	tx, err := s.db.Writer.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("sqlstore: create: %w", err)
 	}
-	if n == 0 {
+	defer func() { _ = tx.Rollback() }() // does nothing after Commit
+	res, err := tx.StmtContext(ctx, s.create).ExecContext(ctx, []byte(key), data(r), r.Expires.UnixMilli(), now())
+	n, err := affected(res, err)
+	if err == nil && n == 0 {
 		return cookies.ErrExists
 	}
+	if err == nil {
+		err = s.setTags(ctx, tx, key, r.Tags)
+	}
+	if err == nil {
+		err = tx.Commit()
+	}
+	if err != nil {
+		return fmt.Errorf("sqlstore: create: %w", err)
+	}
 	return nil
+}
+
+// setTags gives a new record its tags, in place of those of an expired one that it
+// may have replaced.
+func (s *Store) setTags(ctx context.Context, tx *sql.Tx, key string, tags []string) error {
+	if _, err := tx.StmtContext(ctx, s.untag).ExecContext(ctx, []byte(key)); err != nil {
+		return err
+	}
+	for _, tag := range tags {
+		if _, err := tx.StmtContext(ctx, s.tag).ExecContext(ctx, []byte(tag), []byte(key)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Tagged returns the keys of records with this tag.
+func (s *Store) Tagged(ctx context.Context, tag string, limit int) ([]string, error) {
+	ctx, end, err := s.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	rows, err := s.tagged.QueryContext(ctx, []byte(tag), now(), limit)
+	if err != nil {
+		return nil, fmt.Errorf("sqlstore: tagged: %w", err)
+	}
+	defer rows.Close()
+	keys := []string{}
+	for rows.Next() {
+		var key []byte
+		if err := rows.Scan(&key); err != nil {
+			return nil, fmt.Errorf("sqlstore: tagged: %w", err)
+		}
+		keys = append(keys, string(key))
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("sqlstore: tagged: %w", err)
+	}
+	return keys, nil
 }
 
 // Load returns the record.
@@ -221,7 +280,7 @@ func (s *Store) Close() error {
 
 func (s *Store) closeStatements() error {
 	var errs []error
-	for _, stmt := range []*sql.Stmt{s.create, s.load, s.update, s.exists, s.remove, s.count, s.forget} {
+	for _, stmt := range []*sql.Stmt{s.create, s.load, s.update, s.exists, s.remove, s.count, s.forget, s.untag, s.tag, s.tagged} {
 		if stmt != nil {
 			errs = append(errs, stmt.Close())
 		}

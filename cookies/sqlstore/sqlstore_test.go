@@ -46,7 +46,7 @@ func TestFileShrinksAfterSweeping(t *testing.T) {
 	folder := t.TempDir()
 	s := openOwn(t, folder)
 	defer s.Close()
-	expired := cookies.Record{Data: make([]byte, 3000), Expires: time.Now().Add(-time.Minute)}
+	expired := cookies.Record{Data: make([]byte, 3000), Expires: time.Now().Add(-time.Minute), Tags: []string{"alice"}}
 	for i := range 1200 { // more than two batches
 		if err := s.Create(t.Context(), fmt.Sprint("old", i), expired); err != nil {
 			t.Fatal(err)
@@ -65,7 +65,7 @@ func TestFileShrinksAfterSweeping(t *testing.T) {
 	if err := s.sweepOnce(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for _, table := range []string{"records", "counts"} {
+	for _, table := range []string{"records", "record_tags", "counts"} {
 		var rows int
 		if err := s.db.Reader.QueryRowContext(t.Context(), "SELECT count(*) FROM "+table).Scan(&rows); err != nil {
 			t.Fatal(err)

@@ -33,6 +33,8 @@ func Run(t *testing.T, open func(t *testing.T) cookies.Store) {
 		{"DeleteBeatsUpdate", testDeleteBeatsUpdate},
 		{"DeleteOfNothingIsNoError", testDeleteMissing},
 		{"UpdateAllAnswersForEach", testUpdateAll},
+		{"RecordsAreFoundByTag", testTagged},
+		{"TagsGoWithTheirRecord", testTagsEnd},
 		{"KeysAreOpaque", testKeys},
 		{"LargeAndEmptyValues", testValues},
 		{"RecordsAreNotShared", testAliasing},
@@ -61,6 +63,7 @@ func RunDurable(t *testing.T, open func(t *testing.T, folder string) cookies.Sto
 		want := create(t, s, "a", "stays")
 		create(t, s, "b", "goes")
 		must(t, s.Delete(t.Context(), "b"))
+		tag(t, s, "d", "alice")
 		count(t, s, "c", time.Hour, 1)
 		closeStore(t, s)
 
@@ -68,6 +71,9 @@ func RunDurable(t *testing.T, open func(t *testing.T, folder string) cookies.Sto
 		defer closeStore(t, s)
 		wantRecord(t, s, "a", want)
 		wantMissing(t, s, "b")
+		if _, ok := s.(cookies.Lister); ok {
+			tagged(t, s, "alice", "d")
+		}
 		count(t, s, "c", time.Hour, 2)
 	})
 }
@@ -317,6 +323,10 @@ func testCancelled(t *testing.T, s cookies.Store) {
 	cancel()
 	_, loadErr := s.Load(ctx, "k")
 	_, countErr := counting(t, s).Count(ctx, "c", time.Hour)
+	if l, ok := s.(cookies.Lister); ok {
+		_, err := l.Tagged(ctx, "t", 1)
+		wantUnanswered(t, "tagged", err)
+	}
 	for deed, err := range map[string]error{
 		"load":   loadErr,
 		"count":  countErr,
@@ -338,6 +348,10 @@ func testClosed(t *testing.T, s cookies.Store) {
 	must(t, s.Close())
 	_, loadErr := s.Load(t.Context(), "k")
 	_, countErr := counting(t, s).Count(t.Context(), "c", time.Hour)
+	if l, ok := s.(cookies.Lister); ok {
+		_, err := l.Tagged(t.Context(), "t", 1)
+		wantUnanswered(t, "tagged", err)
+	}
 	for deed, err := range map[string]error{
 		"load":   loadErr,
 		"count":  countErr,

@@ -17,8 +17,25 @@ type Store interface {
 	cookies.Counter
 }
 
-// Watched returns store with its calls and failures counted.
-func Watched(store Store, m *Metrics) Store { return &watched{store, m} }
+// Watched returns store with its calls and failures counted. It is a
+// cookies.Lister if store is.
+func Watched(store Store, m *Metrics) Store {
+	w := &watched{store, m}
+	if l, ok := store.(cookies.Lister); ok {
+		return &watchedLister{w, l}
+	}
+	return w
+}
+
+type watchedLister struct {
+	*watched
+	lister cookies.Lister
+}
+
+func (w *watchedLister) Tagged(ctx context.Context, tag string, limit int) ([]string, error) {
+	keys, err := w.lister.Tagged(ctx, tag, limit)
+	return keys, w.note("list", err)
+}
 
 type watched struct {
 	Store

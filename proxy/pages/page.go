@@ -6,6 +6,8 @@ import "foregate/authn"
 const (
 	FieldAttempt = "attempt" // FormPage.Attempt
 	FieldReturn  = "rd"      // FormPage.Return
+
+	FieldEverywhere = "everywhere" // SignOut.Everywhere, if its button was pressed
 )
 
 // Page is what to tell somebody: Chooser, FormPage, PostForm, Problem, SignOut,
@@ -63,6 +65,10 @@ type SignOut struct {
 	Action string
 	User   string // who is signed in, for people; may be empty
 	Stay   string // address of "Stay signed in"; may be empty
+
+	// Everywhere offers to sign out on all devices too: the button sends
+	// FieldEverywhere with "1".
+	Everywhere bool
 }
 
 // SignedOut says that it is done.

@@ -69,7 +69,7 @@ func gallery() map[string]pages.Page {
 		"problem": pages.Problem{Heading: "You cannot use Careplan yet", Message: "You have signed in, but your account is not in the group of people who may use Careplan.",
 			Next: "Ask the head of your ward to request access for you.", Action: "Try again", ActionURL: "/wards/7", Code: "7KQ2-M4XD"},
 		"problem-bare": pages.Problem{},
-		"signout":      pages.SignOut{Action: "/sso/sign-out", User: "Alice Archer", Stay: "/"},
+		"signout":      pages.SignOut{Action: "/sso/sign-out", User: "Alice Archer", Stay: "/", Everywhere: true},
 		"signout-bare": pages.SignOut{Action: "/sso/sign-out"},
 		"signedout":    pages.SignedOut{SignIn: "/sso/sign-in", Note: "You may still be signed in at Microsoft."},
 		"loopstop":     pages.LoopStop{Again: "/sso/sign-in?rd=%2Fwards%2F7", Code: "7KQ2-M4XD"},

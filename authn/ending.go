@@ -1,0 +1,33 @@
+package authn
+
+import (
+	"context"
+	"net/http"
+)
+
+// Optional abilities of an Authenticator whose provider can end sessions here.
+
+// LogoutReceiver takes a provider's word, sent by its server and not by a browser,
+// that a person has signed out there.
+type LogoutReceiver interface {
+	// Logout returns whose sessions are to end. r.PostForm is parsed and bounded. An
+	// *Error with status 503 asks the provider to try again; with any other error
+	// the request is wrong, and nothing ends.
+	Logout(ctx context.Context, r *http.Request) (Ended, error)
+}
+
+// Ended names what has ended at a provider: one of its sessions, or all of a
+// person. Subject and SID are not both empty; if both are there, only sessions to
+// which both apply end.
+type Ended struct {
+	Issuer  string
+	Subject string
+	SID     string
+}
+
+// Framed is a method whose provider, when somebody signs out there, shows an
+// address of ours in an invisible frame (OpenID Connect Front-Channel Logout 1.0).
+type Framed interface {
+	// FrameOrigin is who may do so: scheme://host[:port].
+	FrameOrigin() string
+}
