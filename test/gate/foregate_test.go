@@ -208,7 +208,7 @@ func (f *foregate) run() {
 	f.logs = &logBuffer{}
 	f.cmd = exec.Command(binary, "serve", "-c", filepath.Join(f.dir, "foregate.yaml"))
 	f.cmd.Stderr = f.logs
-	f.cmd.Env = append(os.Environ(), "GORACE=halt_on_error=1")
+	f.cmd.Env = append(os.Environ(), "GORACE=halt_on_error=1 atexit_sleep_ms=50")
 	if err := f.cmd.Start(); err != nil {
 		f.t.Fatal(err)
 	}
@@ -284,12 +284,13 @@ func (f *foregate) raw(request string) string {
 	return readQuiet(conn)
 }
 
-// readQuiet reads until the peer closes or has been silent for a while.
+// readQuiet reads until the peer closes or has been silent for a while: longer
+// before its first byte, since the machine may be busy.
 func readQuiet(conn net.Conn) string {
 	var out bytes.Buffer
 	buf := make([]byte, 32<<10)
-	for {
-		_ = conn.SetReadDeadline(time.Now().Add(400 * time.Millisecond))
+	for patience := 3 * time.Second; ; patience = 400 * time.Millisecond {
+		_ = conn.SetReadDeadline(time.Now().Add(patience))
 		n, err := conn.Read(buf)
 		out.Write(buf[:n])
 		if err != nil {
