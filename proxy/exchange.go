@@ -31,7 +31,6 @@ type exchange struct {
 	host   string // as the browser sees it, canonical, with its port
 	app    *App
 	who    *authn.Identity // nil until somebody is known
-	why    string          // reason of the decision, for the log
 
 	status   int
 	written  int64

@@ -33,7 +33,6 @@ func (s *Server) gate(x *exchange, r *http.Request, path Path) error {
 	case SignIn:
 		return s.askToSignIn(x, r, endedBy(err))
 	default:
-		x.why = decision.Reason
 		return s.refusePerson(x, decision)
 	}
 }
@@ -95,7 +94,6 @@ func (a *App) credentials(sess *cookies.Session) *upstream.Credentials {
 // askToSignIn sends a person's browser to the sign-in page, and tells a script
 // where that is.
 func (s *Server) askToSignIn(x *exchange, r *http.Request, ended string) error {
-	x.why = "not signed in"
 	rd := r.URL.RequestURI()
 	safe := r.Method == http.MethodGet || r.Method == http.MethodHead
 	if !safe {

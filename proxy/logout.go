@@ -94,7 +94,6 @@ func (s *Server) refuseLogout(x *exchange, r *http.Request, err error) {
 		x.Header().Set("Retry-After", strconv.Itoa(int(storeRetry.Seconds())))
 	}
 	s.logFault(x, r, status, fmt.Errorf("back-channel logout: %w", err))
-	x.why = err.Error()
 	pages.JSON(x, status, map[string]string{"error": code})
 }
 
