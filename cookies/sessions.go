@@ -57,9 +57,10 @@ type Sessions struct {
 	tickets *otter.Cache[[sha256.Size]byte, *ticket]
 	cache   *otter.Cache[string, *Session] // by the record's key
 
-	flusher flusher
-	closing sync.Once
-	closed  error
+	watchers watchers
+	flusher  flusher
+	closing  sync.Once
+	closed   error
 }
 
 // New checks cfg and starts writing activity. Close ends that; the store stays
@@ -340,7 +341,10 @@ func (s *Sessions) Revoke(ctx context.Context, key string) error {
 // Forget drops a session from memory: another replica has changed its record.
 // The next request reads it from the store, and so does one that is just
 // reading it.
-func (s *Sessions) Forget(key string) { s.cache.Invalidate(key) }
+func (s *Sessions) Forget(key string) {
+	s.cache.Invalidate(key)
+	s.watchers.tell(key)
+}
 
 // ForgetAll drops all sessions from memory: changes may have gone unnoticed.
 func (s *Sessions) ForgetAll() { s.cache.InvalidateAll() }

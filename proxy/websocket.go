@@ -31,23 +31,27 @@ func sameOrigin(x *exchange, r *http.Request) error {
 	return refuse(http.StatusForbidden, "upgrade asked for by a page of another site")
 }
 
-// watchEvery is how soon an open WebSocket notices that its session has ended.
+// watchEvery is how soon an open WebSocket notices that its session is over
+// because time has passed. Of a sign-out it is told at once.
 const watchEvery = 10 * time.Second
 
 // watch ends an upgraded connection when the session that it was opened with
 // ends. A store that does not answer ends nothing.
 func (s *Server) watch(ctx context.Context, end context.CancelFunc, sess *cookies.Session) {
+	changed, stop := s.Sessions.Watch(sess)
+	defer stop()
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {
+		if _, err := s.Sessions.Check(ctx, sess); errors.Is(err, cookies.ErrNoSession) {
+			end()
+			return
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-		}
-		if _, err := s.Sessions.Check(ctx, sess); errors.Is(err, cookies.ErrNoSession) {
-			end()
-			return
+		case <-changed:
 		}
 	}
 }
