@@ -22,6 +22,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"foregate/internal/config"
+	"foregate/test/free"
 )
 
 func TestMain(m *testing.M) {
@@ -59,14 +60,11 @@ func giveAddresses(env *testscript.Env) error {
 	env.Defer(func() { _ = taken.Close() })
 	env.Setenv("TAKEN", taken.Addr().String())
 	for _, name := range []string{"HTTP", "ADMIN"} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		address, err := free.Address()
 		if err != nil {
 			return err
 		}
-		env.Setenv(name, l.Addr().String())
-		if err := l.Close(); err != nil {
-			return err
-		}
+		env.Setenv(name, address)
 	}
 	files, err := filepath.Glob(filepath.Join(env.WorkDir, "*.yaml"))
 	if err != nil {

@@ -23,6 +23,7 @@ import (
 	"foregate/authn/local"
 	"foregate/internal/demo"
 	"foregate/internal/optest"
+	"foregate/test/free"
 )
 
 var binary string // the program under test, built once
@@ -236,12 +237,11 @@ func eventually(t *testing.T, what string, ask func() bool) {
 
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := free.Address()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return address
 }
 
 type logBuffer struct {
