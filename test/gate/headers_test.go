@@ -154,13 +154,16 @@ func TestHD1NoIdentityInATrailer(t *testing.T) {
 			}
 			f.raw("POST " + target + " HTTP/1.1\r\nHost: app.test\r\nConnection: close\r\nCookie: " + cookie + "\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum, " +
 				strings.Join(announced, ", ") + "\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 1\r\n" + strings.Join(trailer, "\r\n") + "\r\n\r\n")
+			innocent := false
 			for _, req := range f.up.takeRequests() {
 				if found := forgeries(req); len(found) > 0 {
 					t.Errorf("%s, %s: the application saw %q", target, spelling, found)
 				}
-				if spelling == "plain" && (req.body != "abc" || !strings.Contains(req.trailer, "X-Sum: 1")) {
-					t.Errorf("%s: an innocent trailer is lost: %q", target, req.trailer)
-				}
+				// Among them may be one from before, whose trailer was refused.
+				innocent = innocent || req.body == "abc" && strings.Contains(req.trailer, "X-Sum: 1")
+			}
+			if spelling == "plain" && !innocent {
+				t.Errorf("%s: an innocent trailer is lost", target)
 			}
 		}
 	}
