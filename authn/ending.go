@@ -7,6 +7,16 @@ import (
 
 // Optional abilities of an Authenticator whose provider can end sessions here.
 
+// Refresher renews what a person was given at sign-in, while they work.
+type Refresher interface {
+	// Refresh returns id with what the provider says now: groups and other claims,
+	// Renew, Until, Private. id is whole, with its Private; Issuer, Subject and Method
+	// stay. An error that is ErrEnded means that the provider has withdrawn the
+	// authorisation: the session must end. With any other error it did not answer, and
+	// id holds until Refresh is called again.
+	Refresh(ctx context.Context, id Identity) (Identity, error)
+}
+
 // LogoutReceiver takes a provider's word, sent by its server and not by a browser,
 // that a person has signed out there.
 type LogoutReceiver interface {

@@ -9,6 +9,10 @@ import (
 // ErrSpent is returned by Once.Spend for what was used before.
 var ErrSpent = errors.New("already used")
 
+// ErrEnded is returned by Refresher.Refresh for a person whom the provider does not
+// let in any more.
+var ErrEnded = errors.New("the authorisation has ended")
+
 // Error has two faces. Public may be shown to a stranger and says what to do
 // next; Err goes to the log and may hold what an operator needs to know, never
 // a secret.

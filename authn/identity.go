@@ -24,6 +24,8 @@ type Identity struct {
 	Authenticated time.Time `json:"t"`            // when they last proved who they are
 	Until         time.Time `json:"x,omitzero"`   // until when the authorisation got at sign-in is current; zero: not said
 
+	Renew time.Time `json:"rn,omitzero"` // when the method's Refresh is due; zero: never
+
 	// SID names the issuer's own session that this sign-in belongs to, so that the
 	// issuer can end it here (OpenID Connect Back-Channel Logout 1.0). May be empty.
 	SID string `json:"o,omitempty"`

@@ -19,6 +19,7 @@ type Record struct {
 	Expires time.Time // from then on Load does not find it; the store may drop it; kept to the millisecond
 	Version int64     // set by the store: 1 at Create, one more at each Update
 	Tags    []string  // for Lister; taken at Create, left alone by Update and Load. At most 4 of at most 64 bytes
+	Note    []byte    // for Walker; taken at Create, left alone by Update and Load. At most 512 bytes
 }
 
 // Store keeps records that expire. Keys are opaque, at most 128 bytes.
@@ -45,6 +46,24 @@ type Lister interface {
 	// Tagged returns the keys of live records with this tag, at most limit of them,
 	// in no order.
 	Tagged(ctx context.Context, tag string, limit int) ([]string, error)
+}
+
+// Walker is a store whose records can be listed, and moved to another one.
+type Walker interface {
+	// Walk calls visit with each live record, whole, in no order, until visit returns
+	// an error, which it then returns. It holds nothing up meanwhile and keeps no more
+	// than some hundred records in memory. A record that comes, goes or changes during
+	// the walk may be visited or not, but never twice.
+	Walk(ctx context.Context, visit func(key string, r Record) error) error
+}
+
+// Notifier is a store that other processes change too.
+type Notifier interface {
+	// Follow calls changed with the key of each record that another process deletes,
+	// or changes by Update, until ctx ends. It calls following(true) when it will
+	// report every change from now on, and following(false) as soon as some may go
+	// unnoticed. It calls them one at a time.
+	Follow(ctx context.Context, changed func(key string), following func(bool))
 }
 
 // Counter is a store that also counts. Ours all do.

@@ -12,6 +12,7 @@ import (
 type Batcher interface {
 	// UpdateAll does what Update does for each of them and leaves what Update
 	// would have returned in its Err. It returns an error when none was written.
+	// It is for activity, of which a Notifier does not tell.
 	UpdateAll(ctx context.Context, updates []Update) error
 }
 
