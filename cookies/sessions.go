@@ -51,6 +51,7 @@ type Sessions struct {
 	cfg     Config
 	names   names
 	codec   codec
+	stamper stamper
 	tagger  tagger
 	epoch   time.Time
 	last    atomic.Pointer[Session] // that came into memory, see economise
@@ -75,6 +76,10 @@ func New(store Store, cfg Config) (*Sessions, error) {
 	if err != nil {
 		return nil, err
 	}
+	stamper, err := newStamper(cfg.Secrets)
+	if err != nil {
+		return nil, err
+	}
 	tagger, err := newTagger(cfg.Secrets)
 	if err != nil {
 		return nil, err
@@ -84,6 +89,7 @@ func New(store Store, cfg Config) (*Sessions, error) {
 		cfg:     cfg,
 		names:   newNames(cfg.Name, cfg.Domain),
 		codec:   tickets,
+		stamper: stamper,
 		tagger:  tagger,
 		epoch:   cfg.Clock(),
 		flusher: newFlusher(),

@@ -51,7 +51,11 @@ func (s *Sessions) ticket(secure bool, value string) (*ticket, bool) {
 	if t, ok := s.tickets.GetIfPresent(sum); ok {
 		return t, true
 	}
-	plain, ok := s.codec.open(s.names.session(secure), value)
+	sealed, ok := s.stamper.sealed(value)
+	if !ok {
+		return nil, false
+	}
+	plain, ok := s.codec.open(s.names.session(secure), sealed)
 	if !ok {
 		return nil, false
 	}
@@ -74,10 +78,11 @@ func ticketHash(secure bool, value string) [sha256.Size]byte {
 // that follows.
 func (s *Sessions) issue(secure bool) (*ticket, string, error) {
 	t, plain := newTicket()
-	value, err := s.codec.seal(s.names.session(secure), plain)
+	sealed, err := s.codec.seal(s.names.session(secure), plain)
 	if err != nil {
 		return nil, "", fmt.Errorf("cookies: seal ticket: %w", err)
 	}
+	value := s.stamper.stamped(sealed)
 	s.tickets.Set(ticketHash(secure, value), t)
 	return t, value, nil
 }
