@@ -25,6 +25,7 @@ type Session struct {
 	// session ends and not at every request, and would be most of its size.
 	partial bool
 	size    int32 // of the plain text, without Private
+	trust   int32 // since when we would have been told of changes, see following
 
 	keep atomic.Value
 }

@@ -58,8 +58,9 @@ type Sessions struct {
 	tickets *otter.Cache[[sha256.Size]byte, *ticket]
 	cache   *otter.Cache[string, *Session] // by the record's key
 
-	watchers watchers
-	flusher  flusher
+	watchers  watchers
+	flusher   flusher
+	following following
 	closing  sync.Once
 	closed   error
 }
@@ -108,6 +109,7 @@ func New(store Store, cfg Config) (*Sessions, error) {
 		return nil, fmt.Errorf("cookies: session cache: %w", err)
 	}
 	go s.flush()
+	s.follow()
 	return s, nil
 }
 
@@ -146,7 +148,7 @@ func (s *Sessions) Check(ctx context.Context, sess *Session) (*Session, error) {
 func (s *Sessions) judge(ctx context.Context, t *ticket, audience string) (*Session, error) {
 	at := s.now()
 	sess, ok := s.cache.GetIfPresent(t.record)
-	if !ok || sess.idle(at) || s.stale(sess, at) {
+	if !ok || sess.idle(at) || !s.trusted(sess) || s.stale(sess, at) {
 		var err error
 		if sess, err = s.read(ctx, t, sess); err != nil {
 			return nil, err
@@ -187,11 +189,16 @@ func (s *Sessions) read(ctx context.Context, t *ticket, old *Session) (*Session,
 }
 
 func (s *Sessions) fetch(ctx context.Context, t *ticket, old *Session) (*Session, error) {
+	since := s.following.trust.Load() // before reading: what changes from now on, we are told
 	sess, _, err := s.load(ctx, t)
-	if sess != nil && old != nil {
+	if err != nil {
+		return nil, err
+	}
+	if old != nil {
 		sess.pulse = old.pulse.merged(sess.pulse)
 	}
-	return sess, err
+	sess.trust = since
+	return sess, nil
 }
 
 // load reads a session from the store, and apart from it what memory does not
@@ -268,6 +275,7 @@ func (s *Sessions) create(ctx context.Context, t *ticket, audience string, limit
 		return nil, fmt.Errorf("cookies: store session: %w", err)
 	}
 	sess := s.newSession(t, c, size, 1)
+	sess.trust = s.following.trust.Load() // nobody else knows of it yet
 	s.cache.Set(t.record, sess)
 	return sess, nil
 }
@@ -353,7 +361,10 @@ func (s *Sessions) Forget(key string) {
 }
 
 // ForgetAll drops all sessions from memory: changes may have gone unnoticed.
-func (s *Sessions) ForgetAll() { s.cache.InvalidateAll() }
+func (s *Sessions) ForgetAll() {
+	s.cache.InvalidateAll()
+	s.watchers.tellAll()
+}
 
 // Cached is how many sessions are in memory, roughly.
 func (s *Sessions) Cached() int { return s.cache.EstimatedSize() }

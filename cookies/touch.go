@@ -114,6 +114,7 @@ func (s *Sessions) flush() {
 // must not be used afterwards.
 func (s *Sessions) Close() error {
 	s.closing.Do(func() {
+		s.following.stop()
 		close(s.flusher.stop)
 		<-s.flusher.done
 		left := s.flusher.take()
@@ -254,8 +255,10 @@ func (s *Sessions) rebase(ctx context.Context, sess *Session, seen int64) error 
 		if rec.Data, err = sess.ticket.seal(c); err != nil {
 			return err
 		}
-		if err = s.store.Update(ctx, sess.Key(), rec); err != nil && !errors.Is(err, ErrNotFound) {
-			return err
+		u := &Update{Key: sess.Key(), Record: rec}
+		s.updateAll(ctx, []*Update{u})
+		if u.Err != nil && !errors.Is(u.Err, ErrNotFound) {
+			return u.Err
 		}
 	}
 	s.Forget(sess.Key())

@@ -34,6 +34,19 @@ func (w *watchers) remove(key string, c chan struct{}) {
 	}
 }
 
+// tellAll tells everybody who waits.
+func (w *watchers) tellAll() {
+	w.mu.Lock()
+	keys := make([]string, 0, len(w.all))
+	for key := range w.all {
+		keys = append(keys, key)
+	}
+	w.mu.Unlock()
+	for _, key := range keys {
+		w.tell(key)
+	}
+}
+
 // tell waits for nobody: who has not looked since the last time will.
 func (w *watchers) tell(key string) {
 	w.mu.Lock()
