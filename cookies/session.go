@@ -20,11 +20,12 @@ type Session struct {
 	began  int64      // when the person signed in, by the wall clock: Unix milliseconds
 	loaded int64      // when it was read from the store
 	over   int64      // when its lifetime ends
+	renew  int64      // when its identity should be renewed; 0: never
 
 	// partial: Identity.Private stayed in the store. Tokens are needed when the
 	// session ends and not at every request, and would be most of its size.
 	partial bool
-	size    int32 // of the plain text, without Private
+	size    int32 // of the record, without Private, roughly
 	trust   int32 // since when we would have been told of changes, see following
 
 	keep atomic.Value
@@ -36,6 +37,7 @@ type Session struct {
 type pulse struct {
 	seen    atomic.Int64 // last activity
 	written atomic.Int64 // the activity that the store knows of
+	paused  atomic.Int64 // until then no renewal is tried
 	queued  atomic.Bool  // waits to be written, or is being written
 	version atomic.Int64 // of the record
 }
@@ -100,7 +102,7 @@ func (s *Session) content(seen time.Time) *content {
 	}
 }
 
-// newSession makes the session that a record tells of. A time in the future
+// newSession makes the session that a record of size bytes tells of. A time in the future
 // counts as now: the clock was set back, or another replica's is ahead. So
 // nobody is signed out by that, and nobody gains more than what the clock lost.
 func (s *Sessions) newSession(t *ticket, c *content, size int, version int64) *Session {
@@ -122,6 +124,9 @@ func (s *Sessions) newSession(t *ticket, c *content, size int, version int64) *S
 		size:   int32(size - privateSize(&c.Identity)),
 	}
 	sess.over = at + int64(sess.Limits.Lifetime-past(now, c.Began))
+	if !c.Identity.Renew.IsZero() {
+		sess.renew = max(1, at+int64(c.Identity.Renew.Sub(now)))
+	}
 	seen := at - int64(past(now, c.Seen))
 	sess.pulse.seen.Store(seen)
 	sess.pulse.written.Store(seen)

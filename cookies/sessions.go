@@ -61,8 +61,9 @@ type Sessions struct {
 	watchers  watchers
 	flusher   flusher
 	following following
-	closing  sync.Once
-	closed   error
+	renewals  renewals
+	closing   sync.Once
+	closed    error
 }
 
 // New checks cfg and starts writing activity. Close ends that; the store stays
@@ -204,22 +205,11 @@ func (s *Sessions) fetch(ctx context.Context, t *ticket, old *Session) (*Session
 // load reads a session from the store, and apart from it what memory does not
 // hold of its identity.
 func (s *Sessions) load(ctx context.Context, t *ticket) (*Session, map[string]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
-	defer cancel()
-	rec, err := s.store.Load(ctx, t.record)
-	if errors.Is(err, ErrNotFound) {
-		return nil, nil, ErrNoSession
-	}
+	c, rec, err := s.whole(ctx, t)
 	if err != nil {
-		return nil, nil, fmt.Errorf("cookies: load session: %w", err)
+		return nil, nil, err
 	}
-	c, size, err := t.open(rec.Data)
-	if err != nil {
-		// Garbage in the store costs one person a sign-in, and nobody else anything.
-		s.cfg.Log.WarnContext(ctx, "session record unreadable", "session", t.record[:12], "err", err)
-		return nil, nil, ErrNoSession
-	}
-	return s.newSession(t, c, size, rec.Version), c.Identity.Private, nil
+	return s.newSession(t, c, len(rec.Data), rec.Version), c.Identity.Private, nil
 }
 
 // Start signs a browser in: always with a new session, never with one that the

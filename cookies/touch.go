@@ -114,6 +114,7 @@ func (s *Sessions) flush() {
 // must not be used afterwards.
 func (s *Sessions) Close() error {
 	s.closing.Do(func() {
+		s.renewals.wg.Wait()
 		s.following.stop()
 		close(s.flusher.stop)
 		<-s.flusher.done
@@ -163,7 +164,7 @@ func (s *Sessions) writeBatch(batch []*Session) (failed []*Session, err error) {
 			drafts = append(drafts, &updates[i])
 		}
 	}
-	s.updateAll(ctx, drafts)
+	updateQuietly(ctx, s.store, drafts)
 	for i, sess := range batch {
 		if e := s.settle(ctx, sess, seen[i], updates[i].Err); e != nil {
 			failed, err = append(failed, sess), e
@@ -194,11 +195,12 @@ func (s *Sessions) draft(ctx context.Context, sess *Session, seen int64) (Record
 	return Record{Data: data, Expires: sess.Ends().Add(afterlife), Version: version}, err
 }
 
-func (s *Sessions) updateAll(ctx context.Context, drafts []*Update) {
-	b, ok := s.store.(Batcher)
+// updateQuietly is Update for each draft. Other processes are not told.
+func updateQuietly(ctx context.Context, store Store, drafts []*Update) {
+	b, ok := store.(Batcher)
 	if !ok {
 		for _, u := range drafts {
-			u.Err = s.store.Update(ctx, u.Key, u.Record)
+			u.Err = store.Update(ctx, u.Key, u.Record)
 		}
 		return
 	}
@@ -256,7 +258,7 @@ func (s *Sessions) rebase(ctx context.Context, sess *Session, seen int64) error 
 			return err
 		}
 		u := &Update{Key: sess.Key(), Record: rec}
-		s.updateAll(ctx, []*Update{u})
+		updateQuietly(ctx, s.store, []*Update{u})
 		if u.Err != nil && !errors.Is(u.Err, ErrNotFound) {
 			return u.Err
 		}
