@@ -39,6 +39,8 @@ type Attempts struct {
 	clock func() time.Time
 	names [slots]names
 	turns names
+
+	awayCookie names
 }
 
 // NewAttempts checks cfg. Domain, Persistent and the bounds of the session cache
@@ -53,6 +55,7 @@ func NewAttempts(cfg Config) (*Attempts, error) {
 		return nil, err
 	}
 	a.turns = newNames(cfg.Name+turnsSuffix, "")
+	a.awayCookie = newNames(cfg.Name+awaySuffix, "")
 	for slot := range a.names {
 		a.names[slot] = newNames(fmt.Sprintf("%s%s%d", cfg.Name, attemptInfix, slot), "")
 	}
@@ -179,6 +182,10 @@ func (a *Attempts) Find(r *http.Request, secure bool, id string) (*authn.Attempt
 // TurnsName is the name of the cookie in which the proxy counts how often it sent
 // a browser to a provider without anybody clicking.
 func (a *Attempts) TurnsName(secure bool) string { return a.turns.session(secure) }
+
+// AwayName is the name of the cookie in which the proxy remembers that a person
+// who was away has seen the sign-in page.
+func (a *Attempts) AwayName(secure bool) string { return a.awayCookie.session(secure) }
 
 // Any reports whether r's browser has an attempt that Find could return.
 func (a *Attempts) Any(r *http.Request, secure bool) bool {

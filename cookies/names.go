@@ -10,6 +10,7 @@ const (
 	securePrefix  = "__Secure-" // Secure (RFC 6265bis 4.1.3.1)
 	attemptInfix  = "-attempt-"
 	turnsSuffix   = "-turns" // counts automatic starts, see Attempts.TurnsName
+	awaySuffix    = "-away"  // the sign-in page was shown after a session was idle, see Attempts.AwayName
 	slots         = 6
 	legacyVersion = "$Version" // RFC 2965 3.3.4
 )
@@ -44,7 +45,7 @@ func (n *names) own(name string) bool {
 		name = rest
 	}
 	rest, ok := strings.CutPrefix(name, n.base)
-	if !ok || rest == "" || rest == turnsSuffix {
+	if !ok || rest == "" || rest == turnsSuffix || rest == awaySuffix {
 		return ok
 	}
 	slot, ok := strings.CutPrefix(rest, attemptInfix)

@@ -24,16 +24,20 @@ func (s *Server) chooser(x *exchange, r *http.Request, set *Set) error {
 		redirect(x, http.StatusSeeOther, rd)
 		return nil
 	}
+	page := pages.Chooser{Problem: whyAsked(r)}
+	if answered, err := s.reenter(x, r, set, s.away(x, r), rd, &page); answered || err != nil {
+		return err
+	}
 	methods := s.offered(x.app, set, decision)
 	switch len(methods) {
 	case 0:
 		return authn.Unavailable("No way to sign in has been set up for this application yet. Tell the people who look after it.", errors.New("app without methods"))
 	case 1:
-		if straight(r, methods[0]) {
+		if page.Resume == nil && straight(r, methods[0]) {
 			return s.begin(x, r, methods[0], rd, true)
 		}
 	}
-	return s.showChooser(x, r, methods, rd)
+	return s.showChooser(x, r, methods, rd, page)
 }
 
 // straight reports whether the only method can begin without a page before it.
@@ -97,8 +101,7 @@ func (s *Server) offered(app *App, set *Set, d Decision) []*Method {
 	return out
 }
 
-func (s *Server) showChooser(x *exchange, r *http.Request, methods []*Method, rd string) error {
-	page := pages.Chooser{Problem: whyAsked(r)}
+func (s *Server) showChooser(x *exchange, r *http.Request, methods []*Method, rd string, page pages.Chooser) error {
 	for _, m := range methods {
 		if page.Form == nil && m.asks() {
 			form, err := s.inlineForm(x, r, m, rd)
@@ -122,6 +125,8 @@ func whyAsked(r *http.Request) string {
 		return "Your session had ended, so what you just sent was not saved. Sign in, then send it again."
 	case q.Get("ended") == "idle":
 		return "You were signed out because nothing happened for a while."
+	case q.Get("ended") == "withdrawn":
+		return "You were signed out because your organisation asked for it. Please sign in again."
 	case q.Get("ended") == "over":
 		return "You were signed out because your session reached its time limit."
 	}

@@ -56,7 +56,7 @@ func newServer(tb testing.TB, store cookies.Store, to *url.URL, rules []Rule, me
 	names := []string{"local"}
 	app := &App{
 		Name: "app", Hosts: []string{"app.test"}, Methods: names, Policy: NewPolicy(names, rules), Upstream: up,
-		Limits: cookies.Limits{Idle: time.Hour, Lifetime: time.Hour}, Audience: "app:app",
+		Terms: map[string]Terms{"local": {Limits: cookies.Limits{Idle: time.Hour, Lifetime: time.Hour}}}, Audience: "app:app",
 	}
 	s.Swap(NewSet([]*App{app}, methods))
 	return s

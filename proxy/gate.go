@@ -16,8 +16,11 @@ import (
 
 // gate decides about a request for the application: forward it, refuse it, or
 // send the person to sign in.
-func (s *Server) gate(x *exchange, r *http.Request, path Path) error {
+func (s *Server) gate(x *exchange, r *http.Request, set *Set, path Path) error {
 	sess, err := s.Sessions.Load(r.Context(), r, x.secure, x.app.Audience)
+	if err == nil && s.Sessions.Due(sess) {
+		sess, err = s.renewed(x, r, set, sess)
+	}
 	if err != nil && !errors.Is(err, cookies.ErrNoSession) {
 		return storeDown(err)
 	}
@@ -29,6 +32,9 @@ func (s *Server) gate(x *exchange, r *http.Request, path Path) error {
 	decision := x.app.Policy.Decide(who, Request{Method: r.Method, Path: path, Client: x.client})
 	switch decision.Verdict {
 	case Allow:
+		if sess != nil && x.app.Activity.counts(r, path) {
+			s.Sessions.Touch(sess)
+		}
 		return s.forward(x, r, sess)
 	case SignIn:
 		return s.askToSignIn(x, r, endedBy(err))
@@ -48,6 +54,8 @@ func storeDown(err error) error {
 // endedBy names in one word why a session that was there is over.
 func endedBy(err error) string {
 	switch {
+	case errors.Is(err, errWithdrawn):
+		return "withdrawn"
 	case errors.Is(err, cookies.ErrIdle):
 		return "idle"
 	case errors.Is(err, cookies.ErrOver):
@@ -62,7 +70,6 @@ func (s *Server) forward(x *exchange, r *http.Request, sess *cookies.Session) er
 		Client: x.peer, Scheme: x.scheme(), Host: r.Host, RequestID: x.id, CloseAfter: x.closing,
 	}
 	if sess != nil {
-		s.Sessions.Touch(sess)
 		trip.Who = x.app.credentials(sess)
 	}
 	if isUpgrade(r) {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"sync"
 
 	"foregate/authn"
@@ -84,7 +83,7 @@ func (set *Set) Apps() []*App {
 // method returns a way to sign in by its name, where the app offers it.
 func (set *Set) method(app *App, name string) (*Method, error) {
 	m := set.methods[name]
-	if m == nil || !slices.Contains(app.Methods, name) {
+	if m == nil || !app.offers(name) {
 		return nil, refuse(http.StatusNotFound, "this app has no such method")
 	}
 	return m, nil

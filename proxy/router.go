@@ -2,9 +2,9 @@ package proxy
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
-	"foregate/cookies"
 	"foregate/proxy/pages"
 	"foregate/upstream"
 )
@@ -16,7 +16,8 @@ type App struct {
 	Methods     []string // names of the ways to sign in, in the order of their buttons
 	Policy      *Policy
 	Upstream    *upstream.Upstream
-	Limits      cookies.Limits
+	Terms       map[string]Terms // by method
+	Activity    Activity
 	Look        pages.Look
 	ReturnHosts []string // further hosts that a sign-in may return to; ".example.org" covers subdomains
 	RawPath     bool     // encoded and doubled slashes reach the application
@@ -24,6 +25,13 @@ type App struct {
 
 	metrics appMetrics
 }
+
+// terms of sessions that a method began. A method that is not the app's has none,
+// and begins none.
+func (a *App) terms(method string) Terms { return a.Terms[method] }
+
+// offers reports whether people may sign in by a method here.
+func (a *App) offers(method string) bool { return slices.Contains(a.Methods, method) }
 
 // canonicalHost returns the host that a request names, in the one form that apps
 // are configured in, and the same with its port. Both are empty when the Host

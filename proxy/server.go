@@ -60,6 +60,9 @@ func NewSet(apps []*App, methods []*Method) *Set {
 			set.hosts[h] = a
 		}
 	}
+	for _, a := range apps {
+		a.Activity.compile()
+	}
 	for _, m := range methods {
 		set.methods[m.Name] = m
 	}
@@ -113,7 +116,7 @@ func (s *Server) serve(x *exchange, r *http.Request) error {
 	if below(path.Exact, s.Prefix) {
 		return s.own(x, r, set, path.Exact[len(s.Prefix):])
 	}
-	return s.gate(x, r, path)
+	return s.gate(x, r, set, path)
 }
 
 // HTTPServer returns a server for one listener, with its limits set.

@@ -28,7 +28,7 @@ func (s *Server) start(x *exchange, r *http.Request, set *Set, name string) erro
 // begin starts an attempt; auto says that nobody clicked.
 func (s *Server) begin(x *exchange, r *http.Request, m *Method, rd string, auto bool) error {
 	a := s.newAttempt(x, r, m, rd)
-	a.Fresh = r.URL.Query().Get("fresh") != ""
+	a.Fresh = r.URL.Query().Get("fresh") != "" || s.mustProve(x, r, m.Name)
 	ctx, cancel := context.WithTimeout(r.Context(), signInTime)
 	defer cancel()
 	reply, err := m.begin(ctx, a)
@@ -203,7 +203,7 @@ func (s *Server) signedIn(x *exchange, r *http.Request, m *Method, a *authn.Atte
 		return fmt.Errorf("method %q vouched for nobody", m.Name)
 	}
 	id.Method = m.Name
-	sess, err := s.Sessions.Start(r.Context(), x, r, x.secure, x.app.Audience, x.app.Limits, id)
+	sess, err := s.Sessions.Start(r.Context(), x, r, x.secure, x.app.Audience, x.app.terms(m.Name).Limits, id)
 	if err != nil {
 		return storeDown(fmt.Errorf("starting a session: %w", err))
 	}

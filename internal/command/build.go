@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"time"
 
 	"foregate/authn"
 	"foregate/cookies"
@@ -114,9 +115,42 @@ func (b *builder) app(c *config.App, strip []string) (*proxy.App, error) {
 	}
 	return &proxy.App{
 		Name: c.Name, Hosts: c.Hosts, Methods: c.Methods, Policy: proxy.NewPolicy(c.Methods, rulesOf(c)), Upstream: up,
-		Limits: cookies.Limits{Idle: b.file.Session.Idle, Lifetime: b.file.Session.Lifetime},
-		Look:   look, ReturnHosts: c.ReturnHosts, RawPath: c.RawPath, Audience: b.audience(c),
+		Terms: b.terms(c), Activity: proxy.Activity{All: c.Activity.Counts == "all", Except: c.Activity.Except},
+		Look: look, ReturnHosts: c.ReturnHosts, RawPath: c.RawPath, Audience: b.audience(c),
 	}, nil
+}
+
+// terms of sessions at an app, for each of its methods.
+func (b *builder) terms(c *config.App) map[string]proxy.Terms {
+	all := make(map[string]proxy.Terms)
+	for _, m := range b.file.Methods {
+		if !slices.Contains(c.Methods, m.Name) {
+			continue
+		}
+		s := b.file.Session
+		all[m.Name] = proxy.Terms{
+			Limits: cookies.Limits{
+				Idle:     shorter(c.Session.Idle, m.Session.Idle, s.Idle),
+				Lifetime: shorter(c.Session.Lifetime, m.Session.Lifetime, s.Lifetime),
+			},
+			Reentry: s.Reentry && !c.Session.NoReentry && !m.Session.NoReentry,
+			Current: s.Current,
+		}
+	}
+	return all
+}
+
+// shorter of what an app and a method say; general where both say nothing.
+func shorter(app, method, general time.Duration) time.Duration {
+	switch {
+	case app == 0 && method == 0:
+		return general
+	case app == 0:
+		return method
+	case method == 0:
+		return app
+	}
+	return min(app, method)
 }
 
 // audience says for which apps a session is good: for its own alone, or for all

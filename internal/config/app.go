@@ -19,7 +19,15 @@ type App struct {
 	RawQuery    bool     `yaml:"raw_query" default:"false" doc:"Pass on queries with ; or broken % escapes unchanged, for old applications."`
 	RawPath     bool     `yaml:"raw_path" default:"false" doc:"Let encoded and doubled slashes in the path through to the application."`
 	ReturnHosts []string `yaml:"return_hosts" doc:"Further hosts that a sign-in may lead back to; .hospital.example means all below that domain."`
+	Session     Terms    `yaml:"session" doc:"Its own limits of sessions."`
+	Activity    Activity `yaml:"activity" doc:"Which requests show that a person is there, and so put off the end of the session."`
 	Page        Page     `yaml:"page" doc:"Look of the sign-in pages."`
+}
+
+// Activity says which requests show that a person is there.
+type Activity struct {
+	Counts string   `yaml:"counts" default:"pages" enum:"pages|all" doc:"pages: page loads and form posts; all: also what the pages' scripts fetch."`
+	Except []string `yaml:"except" doc:"Paths that never count, such as those that a page polls."`
 }
 
 // Upstream is where the application itself listens.

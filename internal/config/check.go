@@ -95,6 +95,17 @@ func (c *checker) session() {
 	}
 }
 
+// terms that an app or a method has for itself.
+func (c *checker) terms(path string, t *Terms) {
+	if t.Idle > 0 && t.Lifetime > 0 && t.Idle > t.Lifetime {
+		c.fault(join(path, "idle"), FaultAt{
+			Problem: "is longer than the lifetime beside it, so it would never end a session",
+			Found:   span(t.Idle), Allowed: span(t.Lifetime) + " at most",
+			Remedy: "shorten idle or lengthen lifetime",
+		})
+	}
+}
+
 func (c *checker) prefix() {
 	if prefixPath.MatchString(c.file.Prefix) {
 		return
@@ -121,6 +132,7 @@ func (c *checker) methods() {
 		if m.Title == "" {
 			m.Title = m.Name
 		}
+		c.terms(join(at, "session"), &m.Session)
 		if m.Config != nil {
 			section := join(at, m.Kind)
 			c.validated(section, m.Config.Validate())

@@ -26,6 +26,10 @@ func (c *checker) apps() {
 		c.upstream(join(at, "upstream"), &a.Upstream)
 		c.rules(join(at, "rules"), a)
 		c.headers(join(at, "headers"), &a.Headers)
+		c.terms(join(at, "session"), &a.Session)
+		for j, p := range a.Activity.Except {
+			c.rulePath(item(join(at, "activity.except"), j), p)
+		}
 		c.page(join(at, "page"), a)
 	}
 }

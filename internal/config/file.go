@@ -54,7 +54,17 @@ type Session struct {
 	Secrets  []authn.Secret `yaml:"secrets" doc:"Secrets of at least 32 bytes: the first seals, all open; one is made in storage.path if the list is absent."`
 	Idle     time.Duration  `yaml:"idle" default:"20m" min:"1s" max:"8760h" doc:"A session ends this long after a person last did something."`
 	Lifetime time.Duration  `yaml:"lifetime" default:"12h" min:"1s" max:"8760h" doc:"A session ends this long after the sign-in, whatever happens."`
+	Reentry  bool           `yaml:"reentry" default:"true" doc:"Whoever was away too long gets back in by refreshing the page, without credentials, while the sign-in is still current."`
+	Current  time.Duration  `yaml:"reentry_for" default:"0s" min:"0s" max:"8760h" doc:"How long a sign-in stays current for reentry; 0s means as long as the method says: an ID token's lifetime, a refresh token that still works."`
 	Cookie   Cookie         `yaml:"cookie" doc:"The session's cookie."`
+}
+
+// Terms are an app's or a method's own limits of sessions. Where both say
+// something the shorter holds; where neither does, what Session says.
+type Terms struct {
+	Idle      time.Duration `yaml:"idle" min:"1s" max:"8760h" doc:"A session ends this long after a person last did something."`
+	Lifetime  time.Duration `yaml:"lifetime" min:"1s" max:"8760h" doc:"A session ends this long after the sign-in, whatever happens."`
+	NoReentry bool          `yaml:"no_reentry" default:"false" doc:"Whoever was away too long must sign in again, whatever session.reentry says."`
 }
 
 // Cookie describes the session's cookie. Over https its name gets the prefix
@@ -87,7 +97,9 @@ type Method struct {
 	Name  string `yaml:"name" required:"true" doc:"Its name in addresses and logs: lower-case letters, digits and dashes."`
 	Title string `yaml:"title" doc:"Words on its button; the name unless given."`
 
-	// The section of its kind, the only key beside name and title.
+	Session Terms `yaml:"session" doc:"Its own limits of sessions."`
+
+	// The section of its kind, the only key beside those above.
 	Kind   string             `yaml:"-"` // "oidc"
 	Config authn.MethodConfig `yaml:"-"` // what the kind's New made, filled and validated
 }

@@ -20,6 +20,7 @@ type Page interface {
 
 // Chooser offers the ways to sign in, in the order given.
 type Chooser struct {
+	Resume  *Choice // back into the session that was there, without signing in; may be nil
 	Choices []Choice
 	Problem string    // why the person is here again; may be empty
 	Form    *FormPage // the one method with a form, shown below the choices; may be nil
