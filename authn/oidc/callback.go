@@ -72,7 +72,7 @@ func (m *Method) redeem(ctx context.Context, md *metadata, a *authn.Attempt, cod
 	if err != nil {
 		return authn.Identity{}, err
 	}
-	id, err := m.verify(ctx, md, a, tokens)
+	id, err := m.verify(ctx, md, m.ofAttempt(a), tokens)
 	if err != nil {
 		return authn.Identity{}, authn.Invalid(notTrusted, fmt.Errorf("oidc: id token: %w", err))
 	}
@@ -80,7 +80,12 @@ func (m *Method) redeem(ctx context.Context, md *metadata, a *authn.Attempt, cod
 	if err != nil {
 		return authn.Identity{}, err
 	}
-	return m.identity(id, src)
+	person, err := m.identity(id, src)
+	if err != nil {
+		return authn.Identity{}, err
+	}
+	m.keepTokens(&person, tokens, id.raw)
+	return person, nil
 }
 
 // answer returns the parameters of the callback. They come one way, the way that

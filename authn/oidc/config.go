@@ -32,6 +32,8 @@ type Config struct {
 	UserInfo      string            `yaml:"userinfo" default:"" doc:"When to ask the userinfo endpoint: auto (if the ID token lacks a claim), always or never; if empty auto, or what the preset says."`
 	RequireClaims map[string]string `yaml:"require_claims" default:"{}" doc:"Claims that must have a value, such as identity_proofing_level: P9; several allowed values are separated by spaces."`
 
+	Refresh bool `yaml:"refresh" default:"true" doc:"Renew what the provider says of people while they work, if it gives a refresh token: changed groups take effect, and who is shut out there is signed out here."`
+
 	RequireVerifiedEmail bool     `yaml:"require_verified_email" default:"false" doc:"Refuse people whose e-mail address the provider has not verified."`
 	Tenants              []string `yaml:"tenants" default:"[]" doc:"Tenant IDs that may sign in with preset entra; needed when the issuer is common or organizations."`
 	HostedDomains        []string `yaml:"hosted_domains" default:"[]" doc:"Google Workspace domains that may sign in with preset google; empty lets any Google account in."`

@@ -12,8 +12,7 @@ import (
 	"foregate/authn"
 )
 
-// exchange redeems the code at the token endpoint (RFC 6749, section 4.1.3). A
-// refresh token is not asked for; if one comes it is dropped.
+// exchange redeems the code at the token endpoint (RFC 6749, section 4.1.3).
 func (m *Method) exchange(ctx context.Context, md *metadata, a *authn.Attempt, code string) (*oauth2.Token, error) {
 	opts := []oauth2.AuthCodeOption{oauth2.VerifierOption(a.Values[keptVerifier])}
 	if m.signer != nil {

@@ -36,9 +36,28 @@ type idToken struct {
 	authenticated time.Time // zero if the provider does not say
 }
 
+// expected is what an ID token must fit.
+type expected struct {
+	nonce   string
+	began   time.Time // when it was asked for
+	fresh   bool      // the person must have authenticated since then
+	maxAge  time.Duration
+	renewal bool // by a refresh token: what the provider need not repeat may be absent
+}
+
+func (m *Method) ofAttempt(a *authn.Attempt) expected {
+	return expected{nonce: a.Values[keptNonce], began: a.Began, fresh: m.fresh(a), maxAge: m.cfg.MaxAge}
+}
+
+// ofRenewal: a nonce is not sent again or is that of the first token (OpenID
+// Connect Core 1.0, section 12.2).
+func (m *Method) ofRenewal(first claims) expected {
+	return expected{nonce: first.text("nonce"), began: m.now(), renewal: true}
+}
+
 // verify checks an ID token as OpenID Connect Core 1.0, section 3.1.3.7, asks.
 // All that follows is read from the bytes that were verified here.
-func (m *Method) verify(ctx context.Context, md *metadata, a *authn.Attempt, tokens *oauth2.Token) (*idToken, error) {
+func (m *Method) verify(ctx context.Context, md *metadata, want expected, tokens *oauth2.Token) (*idToken, error) {
 	raw, ok := tokens.Extra("id_token").(string)
 	if !ok || raw == "" {
 		return nil, errors.New("is missing; is openid among the scopes?")
@@ -66,7 +85,7 @@ func (m *Method) verify(ctx context.Context, md *metadata, a *authn.Attempt, tok
 		return nil, err
 	}
 	id := &idToken{raw: raw, claims: c, issuer: md.Issuer}
-	err = errors.Join(m.checkTimes(id, a), m.checkMeaning(id, a), m.checkParty(id, signed.Audience), m.checkTenant(id, md))
+	err = errors.Join(m.checkTimes(id, want), m.checkMeaning(id, want), m.checkParty(id, signed.Audience), m.checkTenant(id, md))
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +146,7 @@ func payload(signed *gooidc.IDToken) (claims, error) {
 	return parseClaims(body)
 }
 
-func (m *Method) checkTimes(id *idToken, a *authn.Attempt) error {
+func (m *Method) checkTimes(id *idToken, want expected) error {
 	now, skew := m.now(), m.cfg.ClockTolerance
 	expires, err := id.claims.time("exp")
 	if err != nil {
@@ -143,14 +162,14 @@ func (m *Method) checkTimes(id *idToken, a *authn.Attempt) error {
 	if issued.After(now.Add(skew)) {
 		return fmt.Errorf("is issued in the future, at %s; are the clocks right?", issued)
 	}
-	if issued.Before(a.Began.Add(-oldestToken - skew)) {
+	if issued.Before(want.began.Add(-oldestToken - skew)) {
 		return fmt.Errorf("is issued long before this sign-in, at %s", issued)
 	}
 	if err := m.checkNotBefore(id.claims); err != nil {
 		return err
 	}
 	id.expires = expires
-	return m.checkAuthTime(id, a)
+	return m.checkAuthTime(id, want)
 }
 
 func (m *Method) checkNotBefore(c claims) error {
@@ -168,10 +187,10 @@ func (m *Method) checkNotBefore(c claims) error {
 }
 
 // checkAuthTime makes sure that a wish for a recent authentication was heeded.
-func (m *Method) checkAuthTime(id *idToken, a *authn.Attempt) error {
+func (m *Method) checkAuthTime(id *idToken, want expected) error {
 	now, skew := m.now(), m.cfg.ClockTolerance
 	if !id.claims.has("auth_time") {
-		if m.fresh(a) || m.cfg.MaxAge > 0 {
+		if want.fresh || want.maxAge > 0 {
 			return errors.New("lacks auth_time, so nothing shows that the person authenticated recently")
 		}
 		return nil
@@ -182,19 +201,18 @@ func (m *Method) checkAuthTime(id *idToken, a *authn.Attempt) error {
 		return err
 	case at.After(now.Add(skew)):
 		return fmt.Errorf("auth_time %s is in the future", at)
-	case m.fresh(a) && at.Before(a.Began.Add(-skew)):
+	case want.fresh && at.Before(want.began.Add(-skew)):
 		return fmt.Errorf("person authenticated at %s, before this sign-in began", at)
-	case m.cfg.MaxAge > 0 && now.Sub(at) > m.cfg.MaxAge+skew:
+	case want.maxAge > 0 && now.Sub(at) > want.maxAge+skew:
 		return fmt.Errorf("person authenticated at %s, longer ago than max_age", at)
 	}
 	id.authenticated = at
 	return nil
 }
 
-func (m *Method) checkMeaning(id *idToken, a *authn.Attempt) error {
-	nonce, want := id.claims.text("nonce"), a.Values[keptNonce]
-	if nonce == "" || want == "" || subtle.ConstantTimeCompare([]byte(nonce), []byte(want)) != 1 {
-		return errors.New("nonce is not that of the attempt")
+func (m *Method) checkMeaning(id *idToken, want expected) error {
+	if err := checkNonce(id.claims, want); err != nil {
+		return err
 	}
 	id.subject = id.claims.text("sub")
 	if id.subject == "" || len(id.subject) > maxSubject || authn.CutControl(id.subject, maxSubject) != id.subject {
@@ -204,8 +222,22 @@ func (m *Method) checkMeaning(id *idToken, a *authn.Attempt) error {
 	if id.claims.has("at_hash") && id.claims.text("at_hash") == "" {
 		return errors.New("at_hash is not a text")
 	}
+	if want.renewal && !id.claims.has("acr") {
+		return nil
+	}
 	if len(m.cfg.RequireACR) > 0 && !slices.Contains(m.cfg.RequireACR, id.claims.text("acr")) {
 		return fmt.Errorf("acr %q is not one of %q", authn.CutControl(id.claims.text("acr"), 100), m.cfg.RequireACR)
+	}
+	return nil
+}
+
+func checkNonce(c claims, want expected) error {
+	if want.renewal && !c.has("nonce") {
+		return nil
+	}
+	nonce := c.text("nonce")
+	if nonce == "" || want.nonce == "" || subtle.ConstantTimeCompare([]byte(nonce), []byte(want.nonce)) != 1 {
+		return errors.New("nonce is not that of the attempt")
 	}
 	return nil
 }

@@ -5,6 +5,7 @@
 // the parameters an answer to this attempt?), exchange.go (the code becomes
 // tokens), idtoken.go (is the ID token true, and meant for us, now?), userinfo.go
 // (claims that the ID token lacks) and identity.go (claims become a person).
+// While they work refresh.go goes the second half of that way again.
 // Beside it watch.go keeps the provider's addresses and keys current, so that no
 // start of Foregate waits for a provider.
 package oidc
@@ -42,8 +43,8 @@ const (
 const unreachable = "The sign-in service cannot be reached at the moment. Try again in a minute, or choose another way to sign in."
 
 // Method is one OpenID Connect provider. It is an authn.Authenticator,
-// SignOuter, LogoutReceiver, Framed, Healther and KeyPublisher, and is closed when it is gone from the
-// configuration.
+// SignOuter, Refresher, LogoutReceiver, Framed, Healther and KeyPublisher, and is
+// closed when it is gone from the configuration.
 type Method struct {
 	cfg    Config // filled
 	name   string

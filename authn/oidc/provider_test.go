@@ -43,6 +43,8 @@ type provider struct {
 	payload  func([]byte) []byte         // spoils them as bytes
 	spoil    func(token string) string   // spoils the signed token
 	userinfo map[string]any              // the answer beside sub
+	refresh  func(map[string]any)        // gives refresh tokens, and spoils the answer to them; nil: none
+	current  string                      // the refresh token that is good
 	instead  map[string]http.HandlerFunc // answers a path altogether differently
 }
 
@@ -153,7 +155,29 @@ func (p *provider) serveMetadata(w http.ResponseWriter) {
 	writeJSON(w, md)
 }
 
+// serveRefresh takes the last refresh token once and gives the next.
+func (p *provider) serveRefresh(w http.ResponseWriter, r *http.Request) {
+	p.mu.Lock()
+	good := r.PostForm.Get("refresh_token") == p.current
+	p.current += "+"
+	next := p.current
+	p.mu.Unlock()
+	if !good {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = w.Write([]byte(`{"error":"invalid_grant"}`))
+		return
+	}
+	answer := map[string]any{"access_token": "access" + next, "token_type": "bearer", "expires_in": 120, "refresh_token": next, "id_token": p.token("")}
+	p.refresh(answer)
+	writeJSON(w, answer)
+}
+
 func (p *provider) serveToken(w http.ResponseWriter, r *http.Request) {
+	if r.PostForm.Get("grant_type") == "refresh_token" {
+		p.serveRefresh(w, r)
+		return
+	}
 	p.mu.Lock()
 	sent := p.sent
 	p.mu.Unlock()
@@ -165,17 +189,27 @@ func (p *provider) serveToken(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write([]byte(`{"error":"invalid_grant","error_description":"no"}`))
 		return
 	}
-	writeJSON(w, map[string]any{"access_token": "access", "token_type": "Bearer", "expires_in": 60, "id_token": p.token(sent.Get("nonce"))})
+	answer := map[string]any{"access_token": "access", "token_type": "Bearer", "expires_in": 60, "id_token": p.token(sent.Get("nonce"))}
+	if p.refresh != nil {
+		p.mu.Lock()
+		p.current = "refresh"
+		p.mu.Unlock()
+		answer["refresh_token"] = "refresh"
+	}
+	writeJSON(w, answer)
 }
 
 // token makes the ID token, spoilt as wished.
 func (p *provider) token(nonce string) string {
 	now := time.Now()
 	claims := map[string]any{
-		"iss": p.issuer(), "sub": "alice", "aud": "foregate", "nonce": nonce,
+		"iss": p.issuer(), "sub": "alice", "aud": "foregate",
 		"iat": now.Unix(), "exp": now.Add(5 * time.Minute).Unix(),
 		"preferred_username": "alice", "name": "Alice Archer", "email": "alice@hospital.test", "email_verified": true,
 		"groups": []string{"staff", "admins"},
+	}
+	if nonce != "" {
+		claims["nonce"] = nonce
 	}
 	if p.claims != nil {
 		p.claims(claims)

@@ -1,7 +1,9 @@
 package oidc
 
 import (
+	"context"
 	"crypto/elliptic"
+	"errors"
 	"html"
 	"io"
 	"net/http"
@@ -228,5 +230,44 @@ func TestRealProviderTakesAPrivateKey(t *testing.T) {
 				t.Errorf("got %+v", id)
 			}
 		})
+	}
+}
+
+func TestOI9RealProviderRotatesRefreshTokens(t *testing.T) {
+	p := optest.Start(t, optest.Options{RedirectURIs: []string{callback}, AccessTokenTTL: 40})
+	c := realConfig(p)
+	c.Refresh = true
+	m := openMethod(t, c)
+	b := newBrowser(t)
+	a := realAttempt()
+	id := arrive(t, m, a, b.login(address(t, m, a), optest.Alice, optest.AlicePassword).next)
+	if left := time.Until(id.Renew); left < 20*time.Second || left > 31*time.Second {
+		t.Errorf("a token of 40 s is renewed in %v", left)
+	}
+
+	p.Say(t, optest.Alice, map[string]any{"groups": []string{"night"}})
+	after := mustRefresh(t, m, id)
+	if !slices.Equal(after.Groups, []string{"night"}) || after.Private[privateRefresh] == id.Private[privateRefresh] {
+		t.Errorf("renewed into %+v", after)
+	}
+	again := mustRefresh(t, m, after)
+
+	p.Freeze(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if _, err := m.Refresh(ctx, again); err == nil || errors.Is(err, authn.ErrEnded) {
+		t.Errorf("a provider that hangs: %v", err)
+	}
+	p.Thaw(t)
+
+	a = realAttempt()
+	other := arrive(t, m, a, b.get(address(t, m, a)).next)
+	p.Revoke(t, optest.Alice)
+	if _, err := m.Refresh(t.Context(), other); !errors.Is(err, authn.ErrEnded) {
+		t.Errorf("after the grant was revoked: %v", err)
+	}
+	// A token that was used before is a copy: the provider ends them all.
+	if _, err := m.Refresh(t.Context(), id); !errors.Is(err, authn.ErrEnded) {
+		t.Errorf("a spent token: %v", err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -44,6 +45,7 @@ type Options struct {
 	BackchannelLogoutURI   string          `json:"backchannel_logout_uri,omitempty"`    // of every client
 	JWKS                   json.RawMessage `json:"jwks,omitempty"`                      // public keys of ClientKey …
 	JWKSURI                string          `json:"jwks_uri,omitempty"`                  // … or where they are
+	AccessTokenTTL         int             `json:"access_token_ttl,omitempty"`          // seconds, 60
 }
 
 // Provider is a running provider.
@@ -52,6 +54,8 @@ type Provider struct {
 
 	cmd     *exec.Cmd
 	rotated chan struct{}
+	orders  io.Writer
+	done    chan string
 }
 
 const patience = 30 * time.Second
@@ -83,7 +87,7 @@ func Start(t testing.TB, o Options) *Provider {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	p := &Provider{cmd: cmd, rotated: make(chan struct{}, 8)}
+	p := &Provider{cmd: cmd, rotated: make(chan struct{}, 8), orders: lifeline, done: make(chan string, 1)}
 	ready, ended := make(chan string, 1), make(chan struct{})
 	go p.listen(out, ready, ended)
 	t.Cleanup(func() {
@@ -113,12 +117,15 @@ func Start(t testing.TB, o Options) *Provider {
 func (p *Provider) listen(out io.Reader, ready chan<- string, ended chan<- struct{}) {
 	defer close(ended)
 	for in := bufio.NewScanner(out); in.Scan(); {
-		var said struct{ Issuer, Rotated string }
+		var said struct{ Issuer, Rotated, Done string }
 		if json.Unmarshal(in.Bytes(), &said) != nil {
 			continue
 		}
 		if said.Issuer != "" {
 			ready <- said.Issuer
+		}
+		if said.Done != "" {
+			p.done <- said.Done
 		}
 		if said.Rotated != "" {
 			p.rotated <- struct{}{}
@@ -129,13 +136,67 @@ func (p *Provider) listen(out io.Reader, ready chan<- string, ended chan<- struc
 // Rotate makes the provider sign with a new key. The old one stays published.
 func (p *Provider) Rotate(t testing.TB) {
 	t.Helper()
-	if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
-		t.Fatal(err)
-	}
+	p.signal(t, syscall.SIGHUP)
 	select {
 	case <-p.rotated:
 	case <-time.After(patience):
 		t.Fatal("the provider did not change its key")
+	}
+}
+
+// Say changes claims of a person from now on, such as {"groups": ["staff"]}.
+func (p *Provider) Say(t testing.TB, user string, claims map[string]any) {
+	t.Helper()
+	p.order(t, map[string]any{"user": user, "claims": claims})
+}
+
+// Revoke takes back all that a person granted: no refresh token of theirs is good
+// any more.
+func (p *Provider) Revoke(t testing.TB, user string) {
+	t.Helper()
+	p.order(t, map[string]any{"revoke": user})
+}
+
+// Delay makes the token endpoint slow.
+func (p *Provider) Delay(t testing.TB, d time.Duration) {
+	t.Helper()
+	p.order(t, map[string]any{"token_delay": d.Milliseconds()})
+}
+
+// Renewals is how often tokens were renewed.
+func (p *Provider) Renewals(t testing.TB) int {
+	t.Helper()
+	n, err := strconv.Atoi(p.order(t, map[string]any{"count": true}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// Freeze stops the provider in its tracks; Thaw lets it go on.
+func (p *Provider) Freeze(t testing.TB) { p.signal(t, syscall.SIGSTOP) }
+
+// Thaw undoes Freeze.
+func (p *Provider) Thaw(t testing.TB) { p.signal(t, syscall.SIGCONT) }
+
+func (p *Provider) signal(t testing.TB, s os.Signal) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (p *Provider) order(t testing.TB, order map[string]any) string {
+	t.Helper()
+	if err := json.NewEncoder(p.orders).Encode(order); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case done := <-p.done:
+		return done
+	case <-time.After(patience):
+		t.Fatal("the provider does not obey")
+		return ""
 	}
 }
 

@@ -64,16 +64,22 @@ func TestSE3ASessionEndsOnTime(t *testing.T) {
 	const idle, lifetime = 2 * time.Second, 5 * time.Second
 	f := start(t, options{idle: "2s", session: ", lifetime: 5s"})
 	began := time.Now()
-	active, polling := f.alice(), f.alice()
+	active, polling, fetching := f.alice(), f.alice(), f.alice()
 	ended := make(map[string]time.Duration)
-	for deadline := began.Add(2 * lifetime); len(ended) < 2 && time.Now().Before(deadline); pause() {
+	for deadline := began.Add(2 * lifetime); len(ended) < 3 && time.Now().Before(deadline); pause() {
 		since := time.Since(began)
-		if _, over := ended["active"]; !over && statusOf(f.get("/x", active)) == 401 {
+		if _, over := ended["active"]; !over && statusOf(f.get("/x", active, "Accept: text/html")) == 302 {
 			ended["active"] = since
 		}
 		if _, over := ended["polling"]; !over && statusOf(f.get("/sso/session", polling, "Sec-Fetch-Site: same-origin")) == 401 {
 			ended["polling"] = since
 		}
+		if _, over := ended["fetching"]; !over && statusOf(f.get("/x", fetching, "Sec-Fetch-Mode: cors", "Sec-Fetch-Dest: empty")) == 401 {
+			ended["fetching"] = since
+		}
+	}
+	if got := ended["fetching"]; got < idle || got > lifetime {
+		t.Errorf("a page's scripts kept a session for %v, want about %v", got, idle)
 	}
 	// Signing in takes time too, and comes after began.
 	if got := ended["polling"]; got < idle || got > lifetime {

@@ -10,13 +10,22 @@
 //   backchannel_logout_uri     of every client
 //   jwks, jwks_uri             public keys of the client foregate-key
 //   users                      name → {password, and the claims}
-//   lifeline                   true: stop when standard input ends
+//   access_token_ttl           seconds, 60
+//   token_delay                milliseconds that each answer of the token endpoint takes
+//   lifeline                   true: obey standard input, and stop when it ends
 //
 // Clients: foregate (client_secret_basic), foregate-post (client_secret_post),
 // both with the secret "secret", and foregate-key (private_key_jwt).
 // When ready it prints one line, {"issuer": …}. On SIGHUP it signs with a new
 // key, still publishes the old one, and prints {"rotated": …}. On SIGTERM it ends.
+//
+// A line on standard input is an order, answered by {"done": …}:
+//   {"user": "alice", "claims": {"groups": []}}  changes what is said of a person
+//   {"revoke": "alice"}                          takes back all that they granted
+//   {"token_delay": 2000}                        as the option
+//   {"count": true}                              says how often tokens were renewed
 import http from 'node:http';
+import readline from 'node:readline';
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { Provider } from 'oidc-provider';
 
@@ -24,6 +33,8 @@ const options = {
   port: 0,
   title: 'Test Hospital',
   redirect_uris: ['http://127.0.0.1:8080/callback'],
+  access_token_ttl: 60,
+  token_delay: 0,
   post_logout_redirect_uris: [],
   users: {
     alice: { password: 'pw-a', email: 'alice@example.test', email_verified: true, name: 'Alice Archer', groups: ['staff', 'admins'] },
@@ -138,7 +149,7 @@ function configuration() {
     interactions: { url: (_, interaction) => `/login/${interaction.uid}` },
     fetch: (url, { dispatcher, ...rest }) => fetch(url, rest), // the library's own refuses loopback targets
     cookies: { keys: cookieKeys },
-    ttl: { AccessToken: 60, IdToken: 300, RefreshToken: 3600, Session: 3600, Grant: 3600, Interaction: 600, AuthorizationCode: 60 },
+    ttl: { AccessToken: options.access_token_ttl, IdToken: 300, RefreshToken: 3600, Session: 3600, Grant: 3600, Interaction: 600, AuthorizationCode: 60 },
   };
 }
 
@@ -147,9 +158,11 @@ function build(issuer) {
   for (const event of ['server_error', 'authorization.error', 'grant.error', 'backchannel.error']) {
     provider.on(event, (...args) => console.error(event, String(args.find((a) => a instanceof Error))));
   }
+  provider.on('grant.success', (ctx) => { if (ctx.oidc.params.grant_type === 'refresh_token') renewals += 1; });
   const standard = provider.callback();
   return async (req, res) => {
     try {
+      if (options.token_delay && req.url.startsWith('/token')) await new Promise((done) => setTimeout(done, options.token_delay));
       if (req.url.startsWith('/login/')) await interact(provider, req, res);
       else standard(req, res);
     } catch (err) {
@@ -182,6 +195,16 @@ async function body(req) {
   return text;
 }
 
+let renewals = 0;
+function obey(order) {
+  if (order.user) Object.assign(options.users[order.user], order.claims);
+  if (order.token_delay !== undefined) options.token_delay = order.token_delay;
+  if (order.revoke) {
+    for (const [key, entry] of stored) if (entry.payload.accountId === order.revoke && !key.startsWith('Session:')) stored.delete(key);
+  }
+  return order.count ? renewals : 0;
+}
+
 let handler;
 const server = http.createServer((req, res) => handler(req, res));
 server.listen(options.port, '127.0.0.1', () => {
@@ -195,4 +218,8 @@ server.listen(options.port, '127.0.0.1', () => {
   say({ issuer });
 });
 process.on('SIGTERM', () => process.exit(0));
-if (options.lifeline) process.stdin.on('end', () => process.exit(0)).resume();
+if (options.lifeline) {
+  readline.createInterface({ input: process.stdin })
+    .on('line', (line) => say({ done: String(obey(JSON.parse(line))) }))
+    .on('close', () => process.exit(0));
+}
