@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -87,7 +88,7 @@ func (s *Store) Load(ctx context.Context, key string) (cookies.Record, error) {
 	if !ok {
 		return cookies.Record{}, cookies.ErrNotFound
 	}
-	r.Data, r.Tags = bytes.Clone(r.Data), nil
+	r.Data, r.Tags, r.Note = bytes.Clone(r.Data), nil, nil
 	return r, nil
 }
 
@@ -105,7 +106,7 @@ func (s *Store) Update(ctx context.Context, key string, r cookies.Record) error 
 	if old.Version != r.Version {
 		return cookies.ErrConflict
 	}
-	r.Tags = old.Tags
+	r.Tags, r.Note = old.Tags, old.Note
 	s.put(key, r, r.Version+1)
 	return nil
 }
@@ -138,6 +139,29 @@ func (s *Store) Tagged(ctx context.Context, tag string, limit int) ([]string, er
 		}
 	}
 	return keys, nil
+}
+
+// Walk visits what was there when it began.
+func (s *Store) Walk(ctx context.Context, visit func(key string, r cookies.Record) error) error {
+	now, unlock, err := s.lock(ctx)
+	if err != nil {
+		return err
+	}
+	all := maps.Clone(s.records)
+	unlock()
+	for key, r := range all {
+		if !now.Before(r.Expires) {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		r.Data, r.Tags, r.Note = bytes.Clone(r.Data), slices.Clone(r.Tags), bytes.Clone(r.Note)
+		if err := visit(key, r); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Count adds one to key.
@@ -243,5 +267,6 @@ func (s *Store) put(key string, r cookies.Record, version int64) {
 		Expires: r.Expires.Truncate(time.Millisecond),
 		Version: version,
 		Tags:    r.Tags,
+		Note:    bytes.Clone(r.Note),
 	}
 }

@@ -22,8 +22,8 @@ const timeout = 3 * time.Second // of each call, beside its context
 
 const (
 	// An expired record that is not swept yet makes way for a new one.
-	createSQL = `INSERT INTO records (key, data, expires, version) VALUES (?1, ?2, ?3, 1)
-		ON CONFLICT (key) DO UPDATE SET data = ?2, expires = ?3, version = 1 WHERE expires <= ?4`
+	createSQL = `INSERT INTO records (key, data, expires, version, note) VALUES (?1, ?2, ?3, 1, ?5)
+		ON CONFLICT (key) DO UPDATE SET data = ?2, expires = ?3, version = 1, note = ?5 WHERE expires <= ?4`
 	loadSQL   = `SELECT data, expires, version FROM records WHERE key = ?1 AND expires > ?2`
 	updateSQL = `UPDATE records SET data = ?2, expires = ?3, version = version + 1
 		WHERE key = ?1 AND version = ?4 AND expires > ?5`
@@ -47,7 +47,7 @@ type Store struct {
 	log *slog.Logger
 
 	create, load, update, exists, remove, count, forget *sql.Stmt
-	untag, tag, tagged                                  *sql.Stmt
+	untag, tag, tagged, walk, tags                      *sql.Stmt
 
 	calls   sync.RWMutex // held for reading during a call
 	closed  bool
@@ -75,6 +75,8 @@ func Open(ctx context.Context, db *database.DB, log *slog.Logger) (*Store, error
 		{&s.untag, db.Writer, untagSQL},
 		{&s.tag, db.Writer, tagSQL},
 		{&s.tagged, db.Reader, taggedSQL},
+		{&s.walk, db.Reader, walkSQL},
+		{&s.tags, db.Reader, tagsSQL},
 	} {
 		stmt, err := p.db.PrepareContext(ctx, p.text)
 		if err != nil {
@@ -99,7 +101,7 @@ func (s *Store) Create(ctx context.Context, key string, r cookies.Record) error 
 		return fmt.Errorf("sqlstore: create: %w", err)
 	}
 	defer func() { _ = tx.Rollback() }() // does nothing after Commit
-	res, err := tx.StmtContext(ctx, s.create).ExecContext(ctx, []byte(key), data(r), r.Expires.UnixMilli(), now())
+	res, err := tx.StmtContext(ctx, s.create).ExecContext(ctx, []byte(key), whole(r.Data), r.Expires.UnixMilli(), now(), whole(r.Note))
 	n, err := affected(res, err)
 	if err == nil && n == 0 {
 		return cookies.ErrExists
@@ -213,7 +215,7 @@ func (s *Store) UpdateAll(ctx context.Context, updates []cookies.Update) error {
 
 // updateOne returns what Update says of the record apart from what went wrong.
 func updateOne(ctx context.Context, update, exists *sql.Stmt, key string, r cookies.Record) (verdict, err error) {
-	res, err := update.ExecContext(ctx, []byte(key), data(r), r.Expires.UnixMilli(), r.Version, now())
+	res, err := update.ExecContext(ctx, []byte(key), whole(r.Data), r.Expires.UnixMilli(), r.Version, now())
 	n, err := affected(res, err)
 	if err != nil || n == 1 {
 		return nil, err
@@ -280,7 +282,7 @@ func (s *Store) Close() error {
 
 func (s *Store) closeStatements() error {
 	var errs []error
-	for _, stmt := range []*sql.Stmt{s.create, s.load, s.update, s.exists, s.remove, s.count, s.forget, s.untag, s.tag, s.tagged} {
+	for _, stmt := range []*sql.Stmt{s.create, s.load, s.update, s.exists, s.remove, s.count, s.forget, s.untag, s.tag, s.tagged, s.walk, s.tags} {
 		if stmt != nil {
 			errs = append(errs, stmt.Close())
 		}
@@ -309,12 +311,12 @@ func affected(res sql.Result, err error) (int64, error) {
 	return res.RowsAffected()
 }
 
-// data is never nil: that would be NULL.
-func data(r cookies.Record) []byte {
-	if r.Data == nil {
+// whole is never nil: that would be NULL.
+func whole(b []byte) []byte {
+	if b == nil {
 		return []byte{}
 	}
-	return r.Data
+	return b
 }
 
 func now() int64 { return time.Now().UnixMilli() }

@@ -35,6 +35,8 @@ func Run(t *testing.T, open func(t *testing.T) cookies.Store) {
 		{"UpdateAllAnswersForEach", testUpdateAll},
 		{"RecordsAreFoundByTag", testTagged},
 		{"TagsGoWithTheirRecord", testTagsEnd},
+		{"WalkVisitsEveryRecordWhole", testWalk},
+		{"WalkEndsWhenTheVisitorDoes", testWalkEnds},
 		{"KeysAreOpaque", testKeys},
 		{"LargeAndEmptyValues", testValues},
 		{"RecordsAreNotShared", testAliasing},

@@ -1,0 +1,5 @@
+-- +goose Up
+ALTER TABLE records ADD COLUMN note BLOB NOT NULL DEFAULT x'';
+
+-- +goose Down
+ALTER TABLE records DROP COLUMN note;
