@@ -13,6 +13,7 @@ import (
 	"foregate/authn"
 	"foregate/authn/local"
 	"foregate/authn/oidc"
+	"foregate/cookies/redisstore"
 	"foregate/cookies/sqlstore"
 	"foregate/internal/command"
 	"foregate/internal/config"
@@ -20,13 +21,35 @@ import (
 )
 
 func main() {
-	os.Exit(command.Run(os.Args[1:], command.Tables{Methods: methods, Store: embedded}, os.Stdin, os.Stdout, os.Stderr))
+	os.Exit(command.Run(os.Args[1:], command.Tables{Methods: methods, Store: store}, os.Stdin, os.Stdout, os.Stderr))
 }
 
 // methods are the kinds of sign-in that a configuration may name.
 var methods = []config.Kind{
 	{Name: "oidc", New: func() authn.MethodConfig { return new(oidc.Config) }},
 	{Name: "local", New: func() authn.MethodConfig { return new(local.Config) }},
+}
+
+// store opens the store that a configuration names.
+func store(c config.Storage, log *slog.Logger) (command.Store, error) {
+	if len(c.Redis.Addresses) > 0 {
+		return shared(c.Redis, log)
+	}
+	return embedded(string(c.Path), log)
+}
+
+// shared is the store that several replicas have in common.
+func shared(c config.Redis, log *slog.Logger) (command.Store, error) {
+	encryption, err := command.RedisTLS(c.TLS)
+	if err != nil {
+		return nil, err
+	}
+	return redisstore.Open(redisstore.Config{
+		Addresses: c.Addresses, Sentinel: c.Sentinel, Cluster: c.Cluster, Database: c.Database, Prefix: c.Prefix + ":",
+		Username: c.Username, Password: c.Password.Reveal(),
+		SentinelUsername: c.SentinelUsername, SentinelPassword: c.SentinelPassword.Reveal(),
+		TLS: encryption, Log: log,
+	}), nil
 }
 
 // embedded is the store that needs nothing else: one file in a folder.

@@ -201,6 +201,27 @@ func pool(file authn.Path) (*x509.CertPool, error) {
 	return p, nil
 }
 
+// RedisTLS is how to speak to Redis; nil in plain text.
+func RedisTLS(c config.RedisTLS) (*tls.Config, error) {
+	if !c.Enabled {
+		return nil, nil
+	}
+	roots, err := pool(c.CA)
+	if err != nil {
+		return nil, fmt.Errorf("storage.redis.tls.ca: %w", err)
+	}
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, ServerName: c.ServerName}
+	if c.Cert == "" {
+		return cfg, nil
+	}
+	cert, err := tls.LoadX509KeyPair(string(c.Cert), string(c.Key))
+	if err != nil {
+		return nil, fmt.Errorf("storage.redis.tls: %w", err)
+	}
+	cfg.Certificates = []tls.Certificate{cert}
+	return cfg, nil
+}
+
 // certificates of the https listener; nil without one.
 func certificates(c config.TLS) (*tls.Config, error) {
 	cfg := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}

@@ -22,7 +22,7 @@ import (
 // Tables are what a build of Foregate can do.
 type Tables struct {
 	Methods []config.Kind
-	Store   func(folder string, log *slog.Logger) (Store, error)
+	Store   func(c config.Storage, log *slog.Logger) (Store, error)
 }
 
 // Store is what every store that can be configured can do.
@@ -81,7 +81,7 @@ func (sh *shell) root() *cobra.Command {
 			if !cmd.Flags().Changed("config") {
 				return cmd.Help()
 			}
-			return sh.serve(cmd.Context(), path)
+			return sh.serve(cmd.Context(), path, false)
 		},
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}

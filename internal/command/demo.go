@@ -66,7 +66,7 @@ func (sh *shell) demo(ctx context.Context, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	fg, err := start(file, sh.Tables, sh.err)
+	fg, err := start(file, sh.Tables, sh.err, false)
 	if err != nil {
 		return err
 	}

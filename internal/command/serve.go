@@ -28,18 +28,20 @@ import (
 
 func (sh *shell) serveCommand() *cobra.Command {
 	var path string
+	var newSecrets bool
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run",
 		Args:  noArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return sh.serve(cmd.Context(), path) },
+		RunE:  func(cmd *cobra.Command, _ []string) error { return sh.serve(cmd.Context(), path, newSecrets) },
 	}
 	configFlag(cmd, &path)
+	cmd.Flags().BoolVar(&newSecrets, "new-secrets", false, "start although session.secrets has none of the secrets that sealed the sessions in the store: everybody has to sign in again")
 	return cmd
 }
 
 // serve runs until ctx ends, and reloads the file on SIGHUP.
-func (sh *shell) serve(ctx context.Context, path string) error {
+func (sh *shell) serve(ctx context.Context, path string, newSecrets bool) error {
 	file, err := sh.load(path)
 	if err != nil {
 		return err
@@ -47,7 +49,7 @@ func (sh *shell) serve(ctx context.Context, path string) error {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP) // before it serves: a signal that comes early must not end it
 	defer signal.Stop(hup)
-	fg, err := start(file, sh.Tables, sh.err)
+	fg, err := start(file, sh.Tables, sh.err, newSecrets)
 	if err != nil {
 		return err
 	}
@@ -84,7 +86,7 @@ type running struct {
 
 // start opens everything that the file names and begins to listen. It does not
 // wait for any provider.
-func start(file *config.File, tables Tables, errs io.Writer) (*running, error) {
+func start(file *config.File, tables Tables, errs io.Writer, newSecrets bool) (*running, error) {
 	tuneMemory()
 	log.SetOutput(io.Discard) // net/http writes there what a peer sent unasked; our own lines go through fg.log
 	fg := &running{log: newLog(file.Log, errs), failed: make(chan error, 4)}
@@ -92,13 +94,17 @@ func start(file *config.File, tables Tables, errs io.Writer) (*running, error) {
 		fg.log.Warn("configuration", "warning", w.String())
 	}
 	fg.metrics = admin.NewMetrics(version)
-	opened, err := tables.Store(string(file.Storage.Path), fg.log)
+	opened, err := tables.Store(file.Storage, fg.log)
 	if err != nil {
 		return nil, fmt.Errorf("storage: %w", err)
 	}
 	store := admin.Watched(opened, fg.metrics)
 	fg.store = store
 	if err := fg.open(file, store, errs); err != nil {
+		fg.stop()
+		return nil, err
+	}
+	if err := fg.attest(newSecrets); err != nil {
 		fg.stop()
 		return nil, err
 	}
@@ -166,6 +172,25 @@ func (fg *running) open(file *config.File, store Store, errs io.Writer) error {
 		return err
 	})
 	return fg.swap(file)
+}
+
+// attest refuses to start with secrets that would sign everybody out. A store that
+// is not there yet cannot be asked.
+func (fg *running) attest(newSecrets bool) error {
+	ctx := context.Background()
+	if newSecrets {
+		if err := fg.sessions.AcceptSecrets(ctx); err != nil {
+			return err
+		}
+	}
+	err := fg.sessions.Attest(ctx)
+	if errors.Is(err, cookies.ErrForeignSecret) {
+		return usageError{fmt.Errorf("session.secrets: %w, so everybody would be signed out.\nPut the secret from before behind the new one; or, if nobody needs to stay signed in, start once with: foregate serve --new-secrets", err)}
+	}
+	if err != nil {
+		fg.log.Warn("session secrets not compared with the store", "err", err)
+	}
+	return nil
 }
 
 // signerOf derives the keys of the signed assertion from the session secrets, so

@@ -21,6 +21,7 @@ func check(f *File, kinds []Kind, r *report) {
 	c.listen()
 	c.trust()
 	c.session()
+	c.redis()
 	c.prefix()
 	c.methods()
 	c.apps()

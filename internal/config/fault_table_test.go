@@ -16,6 +16,10 @@ func with(old, new string) string {
 	return strings.Replace(least, old, new, 1)
 }
 
+func redis(section string) string {
+	return "session: {secrets: [" + strings.Repeat("s", 32) + "]}\nstorage: {redis: {" + section + "}}\n"
+}
+
 func TestEachFaultHasPlaceAndWords(t *testing.T) {
 	const badgeLine = "badge: {server: https://badge.example}"
 	app := func(line string) string { return least + "    " + line + "\n" }
@@ -50,6 +54,17 @@ func TestEachFaultHasPlaceAndWords(t *testing.T) {
 		"one value wanted":     {least + "prefix: [/sso]\n", "9:1: prefix: is of the wrong kind (found a list; allowed a text)"},
 		"null value":           {least + "prefix:\n", "9:1: prefix: has no value"},
 		"no methods":           {"methods:\napps: [{name: a, hosts: [a], upstream: {url: 'http://a'}, methods: [b]}]\n", "1:1: methods: is empty; add methods: Ways to sign in"},
+		"redis and no secret":  {least + "storage: {redis: {addresses: ['r:1']}}\n", "1:1: session.secrets: must be given beside storage.redis"},
+		"redis with no port":   {least + redis("addresses: [localhost]"), "10:31: storage.redis.addresses[0]: is not an address"},
+		"redis of no address":  {least + redis("cluster: true"), "10:11: storage.redis: has no addresses"},
+		"two redis":            {least + redis("addresses: ['r:1', 's:1']"), "10:19: storage.redis.addresses: a single server has one address (found 2 of them); set sentinel"},
+		"redis of two shapes":  {least + redis("addresses: ['r:1'], cluster: true, sentinel: x"), "10:64: storage.redis.sentinel: cannot stand beside cluster: true"},
+		"cluster's database":   {least + redis("addresses: ['r:1'], cluster: true, database: 2"), "10:64: storage.redis.database: a cluster has no other database than 0"},
+		"redis prefix":         {least + redis("addresses: ['r:1'], prefix: '{x}'"), "10:47: storage.redis.prefix: is no prefix for keys"},
+		"redis tls is off":     {least + redis("addresses: ['r:1'], tls: {server_name: r}"), "10:39: storage.redis.tls.enabled: is off"},
+		"sentinel user alone":  {least + redis("addresses: ['r:1'], sentinel_username: x"), "10:11: storage.redis.sentinel: is missing, though there are a user"},
+		"app idles too long":   {app("session: {idle: 2h, lifetime: 1h}"), "9:21: apps[0].session.idle: is longer than the lifetime beside it"},
+		"activity except":      {app("activity: {except: [api]}"), "9:25: apps[0].activity.except[0]: does not begin with a slash"},
 		"no kind":              {method("title: x"), "2:5: methods[0]: the method has no kind (allowed one of badge, door)"},
 		"unknown kind":         {method("bagde: {}"), `3:5: methods[0].bagde: unknown kind of method (allowed badge, door); correct it — did you mean "badge"?`},
 		"two kinds":            {method(badgeLine + "\n    door: {}"), "4:5: methods[0].door: a method is of one kind, and this one is badge already"},

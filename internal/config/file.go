@@ -44,9 +44,34 @@ type Certificate struct {
 	Key  authn.Path `yaml:"key" required:"true" doc:"PEM file with the private key."`
 }
 
-// Storage is where the embedded database lives.
+// Storage is where Foregate keeps what it must remember: one file, or for several
+// replicas Redis.
 type Storage struct {
-	Path authn.Path `yaml:"path" default:"./data" doc:"Folder of the embedded database; made on the first run."`
+	Path  authn.Path `yaml:"path" default:"./data" doc:"Folder of the embedded database; made on the first run."`
+	Redis Redis      `yaml:"redis" doc:"Where replicas share sessions, spent tokens and lockouts; without addresses the embedded database has them."`
+}
+
+// Redis is a single server, one that sentinels watch, or a cluster.
+type Redis struct {
+	Addresses        []string     `yaml:"addresses" doc:"host:port of the server; of the sentinels or of some nodes of the cluster."`
+	Sentinel         string       `yaml:"sentinel" doc:"Name of the master that the sentinels at addresses watch."`
+	Cluster          bool         `yaml:"cluster" default:"false" doc:"The addresses are nodes of a cluster."`
+	Username         string       `yaml:"username" doc:"User of Redis's access control list; the default user unless given."`
+	Password         authn.Secret `yaml:"password" doc:"Its password."`
+	SentinelUsername string       `yaml:"sentinel_username" doc:"User at the sentinels."`
+	SentinelPassword authn.Secret `yaml:"sentinel_password" doc:"Its password."`
+	Database         int          `yaml:"database" default:"0" min:"0" max:"1024" doc:"Number of the database; a cluster has 0 only."`
+	Prefix           string       `yaml:"prefix" default:"foregate" doc:"What every key begins with, before a colon, so that several can share a server."`
+	TLS              RedisTLS     `yaml:"tls" doc:"Encryption of the connection."`
+}
+
+// RedisTLS encrypts the connection to Redis.
+type RedisTLS struct {
+	Enabled    bool       `yaml:"enabled" default:"false" doc:"Speak TLS to Redis and its sentinels."`
+	CA         authn.Path `yaml:"ca" doc:"PEM file with the authorities that may sign its certificate; the system's unless given."`
+	ServerName string     `yaml:"server_name" doc:"Name in its certificate; the host of the address unless given."`
+	Cert       authn.Path `yaml:"cert" doc:"PEM file with a certificate to show to Redis."`
+	Key        authn.Path `yaml:"key" doc:"PEM file with its private key."`
 }
 
 // Session says how long people stay signed in.

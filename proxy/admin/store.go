@@ -10,31 +10,29 @@ import (
 	"foregate/cookies"
 )
 
-// Store keeps records, also many at a time, and counts.
+// Store keeps records, also many at a time, finds them by tags, lists them, and
+// counts. It may be a cookies.Notifier too.
 type Store interface {
 	cookies.Store
 	cookies.Batcher
 	cookies.Counter
+	cookies.Lister
+	cookies.Walker
 }
 
 // Watched returns store with its calls and failures counted. It is a
-// cookies.Lister if store is.
+// cookies.Notifier if store is.
 func Watched(store Store, m *Metrics) Store {
 	w := &watched{store, m}
-	if l, ok := store.(cookies.Lister); ok {
-		return &watchedLister{w, l}
+	if n, ok := store.(cookies.Notifier); ok {
+		return &watchedNotifier{w, n}
 	}
 	return w
 }
 
-type watchedLister struct {
+type watchedNotifier struct {
 	*watched
-	lister cookies.Lister
-}
-
-func (w *watchedLister) Tagged(ctx context.Context, tag string, limit int) ([]string, error) {
-	keys, err := w.lister.Tagged(ctx, tag, limit)
-	return keys, w.note("list", err)
+	cookies.Notifier
 }
 
 type watched struct {
@@ -65,6 +63,11 @@ func (w *watched) Update(ctx context.Context, key string, r cookies.Record) erro
 
 func (w *watched) Delete(ctx context.Context, key string) error {
 	return w.note("delete", w.Store.Delete(ctx, key))
+}
+
+func (w *watched) Tagged(ctx context.Context, tag string, limit int) ([]string, error) {
+	keys, err := w.Store.Tagged(ctx, tag, limit)
+	return keys, w.note("list", err)
 }
 
 func (w *watched) Count(ctx context.Context, key string, window time.Duration) (int, error) {
