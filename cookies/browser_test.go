@@ -24,6 +24,8 @@ var (
 	alice  = authn.Identity{Method: "entra", Issuer: "https://idp.example", Subject: "alice-1", User: "alice"}
 	bob    = authn.Identity{Method: "entra", Issuer: "https://idp.example", Subject: "bob-2", User: "bob"}
 	limits = cookies.Limits{Idle: 20 * time.Minute, Lifetime: 12 * time.Hour}
+
+	opening = cookies.Opening{Audience: app, Limits: limits, App: "careplan", Client: "192.0.2.10"}
 )
 
 func secret(s string) []byte { return bytes.Repeat([]byte(s), 32) }
@@ -97,7 +99,7 @@ func (b *browser) drop(name string) {
 func signIn(t testing.TB, s *cookies.Sessions, b *browser, id authn.Identity) *cookies.Session {
 	t.Helper()
 	w := httptest.NewRecorder()
-	sess, err := s.Start(t.Context(), w, b.request(), true, app, limits, id)
+	sess, err := s.Start(t.Context(), w, b.request(), true, opening, id)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -87,7 +87,7 @@ func TestP13RecordIsSmall(t *testing.T) {
 	store := newSpy()
 	s := open(t, store, nil)
 	sess := signIn(t, s, newBrowser(), typical(1))
-	if n := len(sess.Key()) + len(store.records[sess.Key()].Data); n > 700 {
+	if n := len(sess.Key()) + len(store.records[sess.Key()].Data) + len(store.records[sess.Key()].Note); n > 700 {
 		t.Errorf("a session takes %d bytes at the store, want at most 700", n)
 	}
 }
@@ -106,7 +106,7 @@ func TestP14CachedSessionIsSmall(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	for i := range n {
 		clear(w)
-		if _, err := s.Start(t.Context(), w, r, true, app, limits, typical(i)); err != nil {
+		if _, err := s.Start(t.Context(), w, r, true, opening, typical(i)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -43,7 +43,7 @@ type pulse struct {
 }
 
 // Handle is a short name of the session for logs. It is no secret.
-func (s *Session) Handle() string { return s.ticket.record[:12] }
+func (s *Session) Handle() string { return handle(s.ticket.record) }
 
 // Key is the key of the session's record, for Revoke and for lists of a
 // person's sessions. It opens nothing.

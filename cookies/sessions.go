@@ -53,6 +53,7 @@ type Sessions struct {
 	codec   codec
 	stamper stamper
 	tagger  tagger
+	noter   noter
 	epoch   time.Time
 	last    atomic.Pointer[Session] // that came into memory, see economise
 	tickets *otter.Cache[[sha256.Size]byte, *ticket]
@@ -86,6 +87,10 @@ func New(store Store, cfg Config) (*Sessions, error) {
 	if err != nil {
 		return nil, err
 	}
+	noter, err := newNoter(cfg.Secrets)
+	if err != nil {
+		return nil, err
+	}
 	s := &Sessions{
 		store:   store,
 		cfg:     cfg,
@@ -93,6 +98,7 @@ func New(store Store, cfg Config) (*Sessions, error) {
 		codec:   tickets,
 		stamper: stamper,
 		tagger:  tagger,
+		noter:   noter,
 		epoch:   cfg.Clock(),
 		flusher: newFlusher(),
 	}
@@ -212,16 +218,22 @@ func (s *Sessions) load(ctx context.Context, t *ticket) (*Session, map[string]st
 	return s.newSession(t, c, len(rec.Data), rec.Version), c.Identity.Private, nil
 }
 
+// Opening says where and on what terms a session begins.
+type Opening struct {
+	Audience string // where it is valid
+	Limits   Limits
+	App      string // for lists of sessions: where the person signed in …
+	Client   string // … and from which address
+}
+
 // Start signs a browser in: always with a new session, never with one that the
 // browser brought along. What r presents is deleted at the store first. The new
 // record is stored before the cookie is written; after an error w is untouched.
-func (s *Sessions) Start(ctx context.Context, w http.ResponseWriter, r *http.Request, secure bool,
-	audience string, limits Limits, id authn.Identity,
-) (*Session, error) {
-	if id.Anonymous() || audience == "" {
+func (s *Sessions) Start(ctx context.Context, w http.ResponseWriter, r *http.Request, secure bool, o Opening, id authn.Identity) (*Session, error) {
+	if id.Anonymous() || o.Audience == "" {
 		return nil, errors.New("cookies: start a session for nobody or for nothing")
 	}
-	if limits.Idle < time.Millisecond || limits.Lifetime < time.Millisecond {
+	if o.Limits.Idle < time.Millisecond || o.Limits.Lifetime < time.Millisecond {
 		return nil, errors.New("cookies: start a session without limits")
 	}
 	if _, err := s.dismiss(ctx, r, secure); err != nil && !errors.Is(err, ErrNoSession) {
@@ -231,14 +243,14 @@ func (s *Sessions) Start(ctx context.Context, w http.ResponseWriter, r *http.Req
 	if err != nil {
 		return nil, err
 	}
-	sess, err := s.create(ctx, t, audience, limits, id)
+	sess, err := s.create(ctx, t, o, id)
 	if err != nil {
 		return nil, err
 	}
 	c := s.cookie(secure)
 	c.Value = value
 	if s.cfg.Persistent {
-		c.MaxAge = int(limits.Lifetime / time.Second)
+		c.MaxAge = int(o.Limits.Lifetime / time.Second)
 	}
 	setCookie(w, c)
 	return sess, nil
@@ -246,10 +258,9 @@ func (s *Sessions) Start(ctx context.Context, w http.ResponseWriter, r *http.Req
 
 // create stores a session. What it returns was opened from the sealed record,
 // so that it is now what it will be when it is read back.
-func (s *Sessions) create(ctx context.Context, t *ticket, audience string, limits Limits, id authn.Identity,
-) (*Session, error) {
+func (s *Sessions) create(ctx context.Context, t *ticket, o Opening, id authn.Identity) (*Session, error) {
 	now := s.cfg.Clock()
-	first := &Session{Identity: id, Audience: audience, began: now.UnixMilli(), Limits: limits}
+	first := &Session{Identity: id, Audience: o.Audience, began: now.UnixMilli(), Limits: o.Limits}
 	draft := first.content(now)
 	data, err := t.seal(draft)
 	if err != nil {
@@ -259,9 +270,13 @@ func (s *Sessions) create(ctx context.Context, t *ticket, audience string, limit
 	if err != nil {
 		return nil, err
 	}
+	note, err := s.noter.seal(t.record, Summary{User: id.User, Name: id.Name, Method: id.Method, App: o.App, Client: o.Client, Began: first.began})
+	if err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	if err := s.store.Create(ctx, t.record, Record{Data: data, Expires: c.expires(), Tags: s.tagger.of(&id)}); err != nil {
+	if err := s.store.Create(ctx, t.record, Record{Data: data, Expires: c.expires(), Tags: s.tagger.of(&id), Note: note}); err != nil {
 		return nil, fmt.Errorf("cookies: store session: %w", err)
 	}
 	sess := s.newSession(t, c, size, 1)

@@ -198,7 +198,7 @@ func TestSE4CookieAttributes(t *testing.T) {
 			s := open(t, memstore.New(), test.change)
 			w := httptest.NewRecorder()
 			r := newBrowser().request()
-			if _, err := s.Start(t.Context(), w, r, test.secure, app, limits, alice); err != nil {
+			if _, err := s.Start(t.Context(), w, r, test.secure, opening, alice); err != nil {
 				t.Fatal(err)
 			}
 			value := w.Result().Cookies()[0].Value
@@ -230,7 +230,7 @@ func TestOneResponseSetsACookieOnce(t *testing.T) {
 	if _, err := s.End(t.Context(), w, r, true); !errors.Is(err, cookies.ErrNoSession) {
 		t.Fatal(err)
 	}
-	if _, err := s.Start(t.Context(), w, r, true, app, limits, alice); err != nil {
+	if _, err := s.Start(t.Context(), w, r, true, opening, alice); err != nil {
 		t.Fatal(err)
 	}
 	lines := w.Header()["Set-Cookie"]
@@ -242,7 +242,7 @@ func TestOneResponseSetsACookieOnce(t *testing.T) {
 func TestSE4PlainCookieIsNotAcceptedOverHTTPS(t *testing.T) {
 	s := open(t, memstore.New(), nil)
 	w := httptest.NewRecorder()
-	if _, err := s.Start(t.Context(), w, newBrowser().request(), false, app, limits, alice); err != nil {
+	if _, err := s.Start(t.Context(), w, newBrowser().request(), false, opening, alice); err != nil {
 		t.Fatal(err)
 	}
 	b := newBrowser()
@@ -471,7 +471,7 @@ func TestFM12StoreDownLeavesKnownSessionsAlone(t *testing.T) {
 		t.Error("a store that is down made a person anonymous")
 	}
 	w := httptest.NewRecorder()
-	_, err = s.Start(t.Context(), w, newBrowser().request(), true, app, limits, bob)
+	_, err = s.Start(t.Context(), w, newBrowser().request(), true, opening, bob)
 	wantError(t, err, errDown)
 	_, err = s.End(t.Context(), w, known.request(), true)
 	wantError(t, err, errDown)
@@ -500,7 +500,7 @@ func (s recorded) Create(ctx context.Context, key string, r cookies.Record) erro
 func TestFM11RecordIsStoredBeforeItsCookieIsWritten(t *testing.T) {
 	w := httptest.NewRecorder()
 	s := open(t, recorded{memstore.New(), t, w}, nil)
-	if _, err := s.Start(t.Context(), w, newBrowser().request(), true, app, limits, alice); err != nil {
+	if _, err := s.Start(t.Context(), w, newBrowser().request(), true, opening, alice); err != nil {
 		t.Fatal(err)
 	}
 	if len(w.Header()["Set-Cookie"]) != 1 {
@@ -565,7 +565,7 @@ func TestStartRefusesNobodyAndNoLimits(t *testing.T) {
 	s := open(t, memstore.New(), nil)
 	w := httptest.NewRecorder()
 	start := func(audience string, l cookies.Limits, id authn.Identity) error {
-		_, err := s.Start(t.Context(), w, newBrowser().request(), true, audience, l, id)
+		_, err := s.Start(t.Context(), w, newBrowser().request(), true, cookies.Opening{Audience: audience, Limits: l}, id)
 		return err
 	}
 	for name, err := range map[string]error{

@@ -66,8 +66,7 @@ func newServer(tb testing.TB, store cookies.Store, to *url.URL, rules []Rule, me
 func sessionOf(tb testing.TB, s *Server) string {
 	tb.Helper()
 	w := httptest.NewRecorder()
-	_, err := s.Sessions.Start(context.Background(), w, httptest.NewRequest("GET", "/", nil), false, "app:app",
-		cookies.Limits{Idle: time.Hour, Lifetime: time.Hour}, authn.Identity{Method: "local", Issuer: "i", Subject: "nora", User: "nora", Groups: []string{"staff"}})
+	_, err := s.Sessions.Start(context.Background(), w, httptest.NewRequest("GET", "/", nil), false, cookies.Opening{Audience: "app:app", Limits: cookies.Limits{Idle: time.Hour, Lifetime: time.Hour}}, authn.Identity{Method: "local", Issuer: "i", Subject: "nora", User: "nora", Groups: []string{"staff"}})
 	if err != nil {
 		tb.Fatal(err)
 	}

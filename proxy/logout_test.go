@@ -59,8 +59,7 @@ func mirror(t *testing.T) *url.URL {
 func enterAs(t *testing.T, s *Server, id authn.Identity) string {
 	t.Helper()
 	w := httptest.NewRecorder()
-	_, err := s.Sessions.Start(t.Context(), w, httptest.NewRequest("GET", "/", nil), false, "app:app",
-		cookies.Limits{Idle: time.Hour, Lifetime: time.Hour}, id)
+	_, err := s.Sessions.Start(t.Context(), w, httptest.NewRequest("GET", "/", nil), false, cookies.Opening{Audience: "app:app", Limits: cookies.Limits{Idle: time.Hour, Lifetime: time.Hour}}, id)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -203,7 +203,9 @@ func (s *Server) signedIn(x *exchange, r *http.Request, m *Method, a *authn.Atte
 		return fmt.Errorf("method %q vouched for nobody", m.Name)
 	}
 	id.Method = m.Name
-	sess, err := s.Sessions.Start(r.Context(), x, r, x.secure, x.app.Audience, x.app.terms(m.Name).Limits, id)
+	sess, err := s.Sessions.Start(r.Context(), x, r, x.secure, cookies.Opening{
+		Audience: x.app.Audience, Limits: x.app.terms(m.Name).Limits, App: x.app.Name, Client: x.peer,
+	}, id)
 	if err != nil {
 		return storeDown(fmt.Errorf("starting a session: %w", err))
 	}

@@ -5,12 +5,15 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
+	"syscall"
 	"time"
 
 	"foregate/internal/config"
 	"foregate/proxy"
+	"foregate/proxy/admin"
 )
 
 // drainTime is how long requests under way may still take at the end.
@@ -53,6 +56,27 @@ func (fg *running) listen(file *config.File) error {
 		srv.Handler = fg.admin
 		fg.run(srv, l, "admin")
 	}
+	return fg.listenSocket(adminSocket(file))
+}
+
+// listenSocket is for the operator's commands. A default path that is too long for
+// a socket is no reason not to serve.
+func (fg *running) listenSocket(path string) error {
+	if path == "" {
+		return nil
+	}
+	l, err := admin.ListenSocket(path)
+	if errors.Is(err, syscall.EINVAL) {
+		fg.log.Warn("no admin socket: the path is too long; set listen.admin_socket", "path", path)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	fg.run(&http.Server{
+		Handler: fg.api, ConnContext: admin.SocketContext, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute,
+		ErrorLog: slog.NewLogLogger(fg.log.Handler(), slog.LevelDebug),
+	}, l, "operator")
 	return nil
 }
 

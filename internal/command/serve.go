@@ -71,6 +71,7 @@ func (sh *shell) serve(ctx context.Context, path string, newSecrets bool) error 
 type running struct {
 	server   *proxy.Server
 	admin    *admin.Listener
+	api      *admin.API
 	log      *slog.Logger
 	builder  builder
 	sessions *cookies.Sessions
@@ -171,6 +172,7 @@ func (fg *running) open(file *config.File, store Store, errs io.Writer) error {
 		}
 		return err
 	})
+	fg.api = admin.NewAPI(fg.sessions, fg.log)
 	return fg.swap(file)
 }
 

@@ -2,12 +2,17 @@ package config
 
 import (
 	"crypto/tls"
+	"fmt"
 	"net"
 	"net/netip"
+	"path/filepath"
 	"strconv"
 
 	"foregate/authn"
 )
+
+// maxSocket is what all systems take as the path of a Unix socket (unix(7)).
+const maxSocket = 103
 
 // listen checks the addresses and gives http its default, which only holds when
 // neither http nor https is given.
@@ -18,6 +23,15 @@ func (c *checker) listen() {
 	}
 	if l.Admin == "off" {
 		l.Admin = ""
+	}
+	if filepath.Base(string(l.AdminSocket)) == "off" {
+		l.AdminSocket = "off"
+	}
+	if n := len(l.AdminSocket); n > maxSocket {
+		c.fault("listen.admin_socket", FaultAt{
+			Problem: "is too long for the path of a Unix socket", Found: fmt.Sprint(n, " characters"), Allowed: fmt.Sprint(maxSocket, " at most"),
+			Remedy: "choose a shorter one, such as /run/foregate/admin.sock",
+		})
 	}
 	c.address("listen.http", l.HTTP)
 	c.address("listen.https", l.HTTPS)

@@ -28,8 +28,10 @@ type File struct {
 
 // Listen says where connections are accepted. An empty address is not listened on.
 type Listen struct {
-	HTTP  string `yaml:"http" doc:"Address for plain http, host:port or :port; \":8080\" unless http or https is given. Beside https it redirects there."`
-	HTTPS string `yaml:"https" doc:"Address for https, host:port or :port; needs tls.certificates."`
+	HTTP        string     `yaml:"http" doc:"Address for plain http, host:port or :port; \":8080\" unless http or https is given. Beside https it redirects there."`
+	HTTPS       string     `yaml:"https" doc:"Address for https, host:port or :port; needs tls.certificates."`
+	AdminSocket authn.Path `yaml:"admin_socket" doc:"Unix socket for the operator's commands; admin.sock in storage.path unless given, off for none."`
+
 	Admin string `yaml:"admin" default:"127.0.0.1:9180" doc:"Loopback address for health checks, metrics and the operator; off for none."`
 }
 

@@ -1,0 +1,186 @@
+package command
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"foregate/internal/config"
+	"foregate/proxy/admin"
+)
+
+// sessionsCommand asks the Foregate that runs on this machine, by its socket.
+func (sh *shell) sessionsCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "sessions", Short: "See who is signed in, end sessions, move them to another store", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(sh.sessionsList(), sh.sessionsRevoke(), sh.sessionsExport(), sh.sessionsImport())
+	return cmd
+}
+
+func selectorFlags(cmd *cobra.Command, s *admin.Selector) {
+	cmd.Flags().StringVar(&s.User, "user", "", "sessions of this `user`, by the name that the application is given")
+	cmd.Flags().StringVar(&s.Method, "method", "", "sessions that this `method` began")
+	cmd.Flags().StringVar(&s.App, "app", "", "sessions that began at this `app`")
+	cmd.Flags().StringVar(&s.Handle, "handle", "", "the session with this `handle`, as lists and logs show it")
+}
+
+func (sh *shell) sessionsList() *cobra.Command {
+	var path string
+	var s admin.Selector
+	var limit int
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "Who is signed in",
+		Args:  noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			q := s.Query()
+			q.Set("limit", fmt.Sprint(limit))
+			answer, err := sh.operate(cmd.Context(), path, http.MethodGet, "/api/v1/sessions?"+q.Encode(), nil)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				_, err = sh.out.Write(answer)
+				return err
+			}
+			return sh.printSessions(answer)
+		},
+	}
+	configFlag(cmd, &path)
+	selectorFlags(cmd, &s)
+	cmd.Flags().IntVar(&limit, "limit", 1000, "how many at most")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "write one JSON object for scripts")
+	return cmd
+}
+
+func (sh *shell) printSessions(answer []byte) error {
+	var list struct {
+		Sessions []admin.SessionInfo
+		More     bool
+	}
+	if err := json.Unmarshal(answer, &list); err != nil {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	slices.SortFunc(list.Sessions, func(a, b admin.SessionInfo) int {
+		if c := strings.Compare(a.User, b.User); c != 0 {
+			return c
+		}
+		return a.Began.Compare(b.Began)
+	})
+	w := tabwriter.NewWriter(sh.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "USER\tMETHOD\tAPP\tFROM\tSINCE\tUNTIL AT MOST\tHANDLE")
+	for _, s := range list.Sessions {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.User, s.Method, s.App, s.Client,
+			s.Began.Local().Format(time.DateTime), s.Ends.Local().Format(time.DateTime), s.Handle)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if list.More {
+		fmt.Fprintln(sh.err, "There may be more: raise --limit, or name a user, method or app.")
+	}
+	return nil
+}
+
+func (sh *shell) sessionsRevoke() *cobra.Command {
+	var path string
+	var s admin.Selector
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "revoke",
+		Short: "End sessions at once, on every replica",
+		Args:  noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if s.Empty() {
+				return usageError{errors.New("whose sessions shall end? Name --user, --method, --app or --handle, or say --all")}
+			}
+			order, err := json.Marshal(s)
+			if err != nil {
+				return err
+			}
+			answer, err := sh.operate(cmd.Context(), path, http.MethodPost, "/api/v1/sessions/revoke", order)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				_, err = sh.out.Write(answer)
+				return err
+			}
+			var done struct{ Revoked int }
+			if err := json.Unmarshal(answer, &done); err != nil {
+				return fmt.Errorf("read the answer: %w", err)
+			}
+			_, err = fmt.Fprintf(sh.out, "%d sessions ended\n", done.Revoked)
+			return err
+		},
+	}
+	configFlag(cmd, &path)
+	selectorFlags(cmd, &s)
+	cmd.Flags().BoolVar(&s.All, "all", false, "all sessions of everybody, within what the other flags say")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "write one JSON object for scripts")
+	return cmd
+}
+
+// operate sends one request to the running Foregate that the configuration names.
+func (sh *shell) operate(ctx context.Context, path, method, target string, body []byte) ([]byte, error) {
+	file, err := sh.load(path)
+	if err != nil {
+		return nil, err
+	}
+	socket := adminSocket(file)
+	if socket == "" {
+		return nil, usageError{fmt.Errorf("listen.admin_socket is off in %s, so nothing can be asked", path)}
+	}
+	client := &http.Client{Timeout: time.Minute, Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		},
+	}}
+	req, err := http.NewRequestWithContext(ctx, method, "http://foregate"+target, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("no Foregate answers on %s: is it running, and may you open that socket? %w", socket, errors.Unwrap(err))
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, fmt.Errorf("read the answer: %w", err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		var fault struct{ Error string }
+		_ = json.Unmarshal(answer, &fault) // or it stays empty
+		return nil, fmt.Errorf("the running Foregate answered %s: %s", resp.Status, fault.Error)
+	}
+	return answer, nil
+}
+
+// adminSocket is where the operator's commands reach a running Foregate; empty for
+// nowhere.
+func adminSocket(file *config.File) string {
+	switch s := string(file.Listen.AdminSocket); s {
+	case "":
+		return filepath.Join(string(file.Storage.Path), "admin.sock")
+	case "off":
+		return ""
+	default:
+		return s
+	}
+}

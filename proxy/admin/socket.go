@@ -1,0 +1,53 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// ListenSocket listens on a Unix socket that its owner alone can open. The file of
+// a process that was killed is replaced; one that somebody answers on is not.
+func ListenSocket(path string) (net.Listener, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("admin socket: %w", err)
+	}
+	if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("admin socket: another process answers on %s: stop it, or set listen.admin_socket", path)
+	}
+	if info, err := os.Lstat(path); err == nil && info.Mode().Type() != fs.ModeSocket {
+		return nil, fmt.Errorf("admin socket: %s is there and is no socket: move it, or set listen.admin_socket", path)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("admin socket: %w", err)
+	}
+	mask := syscall.Umask(0o177) // 0600 from the first moment
+	l, err := net.Listen("unix", path)
+	syscall.Umask(mask)
+	if err != nil {
+		return nil, fmt.Errorf("admin socket: %w", err)
+	}
+	return l, nil
+}
+
+type operatorKey struct{}
+
+// SocketContext notes who is at the other end of a connection of the socket.
+func SocketContext(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, operatorKey{}, peer(c))
+}
+
+// operator is who asks: "uid 1000" where the system says so.
+func operator(ctx context.Context) string {
+	if who, ok := ctx.Value(operatorKey{}).(string); ok {
+		return who
+	}
+	return "unknown"
+}
