@@ -215,6 +215,16 @@ func (s *Sessions) reread(sess *Session) {
 // its lifetime is not over. ErrNoSession if there is none, ErrAlive if it has not
 // ended.
 func (s *Sessions) Away(ctx context.Context, r *http.Request, secure bool, audience string) (*Session, error) {
+	sess, err := s.Ended(ctx, r, secure, audience)
+	if err == nil && sess.ended(s.now()) {
+		return nil, ErrOver
+	}
+	return sess, err
+}
+
+// Ended returns the session of r that ended by itself, as long as the store has
+// it. ErrNoSession if there is none, ErrAlive if it has not ended.
+func (s *Sessions) Ended(ctx context.Context, r *http.Request, secure bool, audience string) (*Session, error) {
 	value, n := find(r.Header["Cookie"], s.names.session(secure))
 	if n != 1 {
 		return nil, ErrNoSession
@@ -226,7 +236,7 @@ func (s *Sessions) Away(ctx context.Context, r *http.Request, secure bool, audie
 	switch _, err := s.judge(ctx, t, audience); {
 	case err == nil:
 		return nil, ErrAlive
-	case !errors.Is(err, ErrIdle):
+	case !errors.Is(err, ErrIdle) && !errors.Is(err, ErrOver):
 		return nil, err
 	}
 	sess, _, err := s.load(ctx, t)

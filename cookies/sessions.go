@@ -54,6 +54,10 @@ type Sessions struct {
 	stamper stamper
 	tagger  tagger
 	noter   noter
+
+	keptNames names
+	keptCodec codec
+
 	epoch   time.Time
 	last    atomic.Pointer[Session] // that came into memory, see economise
 	tickets *otter.Cache[[sha256.Size]byte, *ticket]
@@ -91,6 +95,10 @@ func New(store Store, cfg Config) (*Sessions, error) {
 	if err != nil {
 		return nil, err
 	}
+	kept, err := newCodec(cfg.Secrets, "kept", maxCookie, keptTime)
+	if err != nil {
+		return nil, err
+	}
 	s := &Sessions{
 		store:   store,
 		cfg:     cfg,
@@ -99,6 +107,10 @@ func New(store Store, cfg Config) (*Sessions, error) {
 		stamper: stamper,
 		tagger:  tagger,
 		noter:   noter,
+
+		keptNames: newNames(cfg.Name+keptSuffix, ""),
+		keptCodec: kept,
+
 		epoch:   cfg.Clock(),
 		flusher: newFlusher(),
 	}

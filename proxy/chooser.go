@@ -47,7 +47,7 @@ func straight(r *http.Request, only *Method) bool {
 		return whyAsked(r) == ""
 	}
 	q := r.URL.Query()
-	return q.Get("choose") == "" && q.Get("lost") == ""
+	return q.Get("choose") == "" && q.Get("lost") == "" && q.Get("kept") == ""
 }
 
 // wanted says what the rules ask of a person who wants to go to rd, and whether
@@ -121,6 +121,8 @@ func (s *Server) showChooser(x *exchange, r *http.Request, methods []*Method, rd
 func whyAsked(r *http.Request) string {
 	q := r.URL.Query()
 	switch {
+	case q.Get("kept") != "":
+		return "Your session had ended before you pressed the button. What you entered is kept: sign in, and you can send it."
 	case q.Get("lost") != "":
 		return "Your session had ended, so what you just sent was not saved. Sign in, then send it again."
 	case q.Get("ended") == "idle":

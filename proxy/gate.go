@@ -35,6 +35,11 @@ func (s *Server) gate(x *exchange, r *http.Request, set *Set, path Path) error {
 		if sess != nil && x.app.Activity.counts(r, path) {
 			s.Sessions.Touch(sess)
 		}
+		if sess != nil && r.Method == http.MethodPost {
+			if err := s.resend(x, r, who); err != nil {
+				return err
+			}
+		}
 		return s.forward(x, r, sess)
 	case SignIn:
 		return s.askToSignIn(x, r, endedBy(err))
@@ -107,7 +112,9 @@ func (s *Server) askToSignIn(x *exchange, r *http.Request, ended string) error {
 		rd = refererPath(x, r)
 	}
 	address := s.Prefix + "/sign-in?rd=" + url.QueryEscape(returnTo(rd, s.Prefix, x.host, nil))
-	if !safe {
+	if !safe && ended != "" && s.keep(x, r) {
+		address += "&kept=1"
+	} else if !safe {
 		address += "&lost=1" // what was posted is not repeated: the page says so
 	}
 	if ended != "" {

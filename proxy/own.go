@@ -36,6 +36,10 @@ func (s *Server) own(x *exchange, r *http.Request, set *Set, rest string) error 
 		return s.frontChannel(x, r, set, name)
 	case verb == "session" && name == "" && (read || post):
 		return s.session(x, r)
+	case verb == "kept" && name == "" && read:
+		return s.offerKept(x, r)
+	case verb == "kept" && name == "" && post:
+		return s.discardKept(x, r)
 	case verb == "keys" && read:
 		return s.keys(x, set, name)
 	case verb == "":
@@ -43,7 +47,7 @@ func (s *Server) own(x *exchange, r *http.Request, set *Set, rest string) error 
 		return nil
 	}
 	switch verb {
-	case "sign-in", "start", "callback", "sign-out", "backchannel", "frontchannel", "session", "keys":
+	case "sign-in", "start", "callback", "sign-out", "backchannel", "frontchannel", "session", "kept", "keys":
 		return refuse(http.StatusMethodNotAllowed, "%s below the prefix", r.Method)
 	}
 	return refuse(http.StatusNotFound, "no such address below the prefix")

@@ -60,7 +60,7 @@ func (s *Server) reenter(x *exchange, r *http.Request, set *Set, sess *cookies.S
 	s.Metrics.SignIn(sess.Identity.Method, "reentered")
 	s.Log.Info("re-entered after being away", "request_id", x.id, "app", x.app.Name, "method", sess.Identity.Method, "user", sess.Identity.User,
 		"issuer", sess.Identity.Issuer, "subject", sess.Identity.Subject, "session", sess.Handle(), "client", x.peer)
-	redirect(x, http.StatusSeeOther, rd)
+	redirect(x, http.StatusSeeOther, s.onward(x, r, &sess.Identity, rd))
 	return true, nil
 }
 

@@ -27,6 +27,7 @@ type Config struct {
 	MaxForm   int64          // bytes of a body sent to Foregate's own addresses
 	MaxTarget int            // bytes of a path with its query; longer ones are 414
 	Patience  time.Duration  // how long a peer may neither send nor take a byte of a body
+	KeepPosts bool           // keep forms that meet an ended session
 	Keys      func() []byte  // the JWK set of the signed assertion; nil without one
 
 	Sessions *cookies.Sessions

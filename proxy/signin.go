@@ -214,6 +214,7 @@ func (s *Server) signedIn(x *exchange, r *http.Request, m *Method, a *authn.Atte
 	s.Metrics.SignIn(m.Name, "ok")
 	s.Log.Info("signed in", "request_id", x.id, "app", x.app.Name, "method", m.Name, "user", id.User,
 		"issuer", id.Issuer, "subject", id.Subject, "session", sess.Handle(), "client", x.peer)
-	redirect(x, http.StatusSeeOther, returnTo(a.Return, s.Prefix, x.host, x.app.ReturnHosts))
+	rd := returnTo(a.Return, s.Prefix, x.host, x.app.ReturnHosts)
+	redirect(x, http.StatusSeeOther, s.onward(x, r, &id, rd))
 	return nil
 }

@@ -157,7 +157,7 @@ func (fg *running) open(file *config.File, store Store, errs io.Writer) error {
 	spent := cookies.Spent{Store: store}
 	fg.server = proxy.New(proxy.Config{
 		Prefix: file.Prefix, Trusted: file.TrustedProxies, MaxForm: int64(file.Limits.MaxFormBytes),
-		MaxTarget: file.Limits.MaxURLBytes, Patience: file.Limits.BodyTimeout, Keys: signer.JWKS,
+		MaxTarget: file.Limits.MaxURLBytes, Patience: file.Limits.BodyTimeout, Keys: signer.JWKS, KeepPosts: file.Session.Keep,
 		Sessions: fg.sessions, Attempts: attempts, Pages: page, Metrics: fg.metrics, Log: fg.log, Access: access,
 	})
 	fg.builder = builder{

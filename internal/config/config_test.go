@@ -108,7 +108,7 @@ func TestLeastFileGetsEveryDefault(t *testing.T) {
 	if diff := cmp.Diff(wantLimits, f.Limits); diff != "" {
 		t.Errorf("limits (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(Session{Idle: 20 * time.Minute, Lifetime: 12 * time.Hour, Reentry: true, Cookie: Cookie{Name: "foregate"}}, f.Session); diff != "" {
+	if diff := cmp.Diff(Session{Idle: 20 * time.Minute, Lifetime: 12 * time.Hour, Reentry: true, Keep: true, Cookie: Cookie{Name: "foregate"}}, f.Session); diff != "" {
 		t.Errorf("session (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(Log{"json", "info", true}, f.Log); diff != "" {

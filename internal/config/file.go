@@ -83,6 +83,7 @@ type Session struct {
 	Lifetime time.Duration  `yaml:"lifetime" default:"12h" min:"1s" max:"8760h" doc:"A session ends this long after the sign-in, whatever happens."`
 	Reentry  bool           `yaml:"reentry" default:"true" doc:"Whoever was away too long gets back in by refreshing the page, without credentials, while the sign-in is still current."`
 	Current  time.Duration  `yaml:"reentry_for" default:"0s" min:"0s" max:"8760h" doc:"How long a sign-in stays current for reentry; 0s means as long as the method says: an ID token's lifetime, a refresh token that still works."`
+	Keep     bool           `yaml:"keep_posts" default:"true" doc:"Keep a form of up to 1 MiB that is sent when the session has ended, sealed and for half an hour, and offer to send it after the sign-in."`
 	Cookie   Cookie         `yaml:"cookie" doc:"The session's cookie."`
 }
 

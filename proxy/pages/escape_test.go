@@ -21,12 +21,13 @@ func filled(s string) map[string]pages.Page {
 	}}
 	formPage := pages.FormPage{Title: s, Action: s, Attempt: s, Return: s, Form: form, Others: s}
 	return map[string]pages.Page{
-		"chooser":   pages.Chooser{Choices: []pages.Choice{{Title: s, URL: s, Note: s}}, Problem: s, Form: &formPage},
+		"chooser":   pages.Chooser{Resume: &pages.Choice{Title: s, URL: s}, Choices: []pages.Choice{{Title: s, URL: s, Note: s}}, Problem: s, Form: &formPage},
 		"formpage":  formPage,
 		"postform":  pages.PostForm{URL: s, Fields: map[string]string{s: s}, To: s},
 		"problem":   pages.Problem{Heading: s, Message: s, Next: s, Action: s, ActionURL: s, Code: s},
 		"signout":   pages.SignOut{Action: s, User: s, Stay: s},
 		"signedout": pages.SignedOut{SignIn: s, Note: s},
+		"keptform":  pages.KeptForm{Action: s, Field: s, Value: s, Discard: s},
 		"loopstop":  pages.LoopStop{Again: s, Code: s},
 	}
 }

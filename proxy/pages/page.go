@@ -51,6 +51,15 @@ type PostForm struct {
 	To     string            // where it leads, for people: "Microsoft"; may be empty
 }
 
+// KeptForm offers to send a form that met an ended session. Its button posts Field
+// with Value to Action, the other one posts to Discard.
+type KeptForm struct {
+	Action  string
+	Field   string
+	Value   string
+	Discard string
+}
+
 // Problem says what went wrong and what to do next.
 type Problem struct {
 	Heading   string // empty: general words

@@ -42,7 +42,7 @@ func New() (*Pages, error) {
 		return nil, fmt.Errorf("pages: parse layout: %w", err)
 	}
 	p := &Pages{templates: make(map[string]*template.Template)}
-	for _, name := range []string{"chooser", "formpage", "postform", "problem", "signout", "signedout", "loopstop"} {
+	for _, name := range []string{"chooser", "formpage", "postform", "problem", "signout", "signedout", "loopstop", "keptform"} {
 		t, err := base.Clone()
 		if err != nil {
 			return nil, fmt.Errorf("pages: clone layout: %w", err)

@@ -38,6 +38,10 @@ func (p PostForm) sheet(*Look) sheet {
 	return s
 }
 
+func (KeptForm) sheet(*Look) sheet {
+	return sheet{file: "keptform", heading: "Your form was kept", posts: true}
+}
+
 func (p Problem) sheet(*Look) sheet {
 	return sheet{file: "problem", heading: cmp.Or(plain(p.Heading), "Something went wrong")}
 }
