@@ -159,6 +159,7 @@ func TestSE13AFormOutlivesItsSession(t *testing.T) {
 	}
 
 	// Somebody else at the same browser gets nothing of it.
+	b = newBrowser(f)
 	b.get(lose("alice", alicePassword).Header.Get("Location"))
 	if in := b.submit(b.get("/sso/sign-in?rd=/"), url.Values{"username": {"root"}, "password": {rootPassword}}); in.Header.Get("Location") != "/" {
 		t.Errorf("root is sent to %q", in.Header.Get("Location"))
