@@ -22,8 +22,9 @@ type Session struct {
 	over   int64      // when its lifetime ends
 	renew  int64      // when its identity should be renewed; 0: never
 
-	// partial: Identity.Private stayed in the store. Tokens are needed when the
-	// session ends and not at every request, and would be most of its size.
+	// partial: Identity.Private stayed in the store, and so did what a later version
+	// added. Tokens are needed when the session ends and not at every request, and
+	// would be most of its size.
 	partial bool
 	size    int32 // of the record, without Private, roughly
 	trust   int32 // since when we would have been told of changes, see following
@@ -110,7 +111,7 @@ func (s *Sessions) newSession(t *ticket, c *content, size int, version int64) *S
 	at := int64(now.Sub(s.epoch))
 	sess := &Session{
 		Identity: c.Identity,
-		partial:  c.Identity.Private != nil,
+		partial:  c.Identity.Private != nil || c.more != nil || c.Version != contentVersion,
 		Audience: c.Audience,
 		Limits: Limits{
 			Idle:     time.Duration(c.Idle) * time.Millisecond,

@@ -190,6 +190,7 @@ func (s *Sessions) draft(ctx context.Context, sess *Session, seen int64) (Record
 			return Record{}, ErrConflict
 		}
 		c.Identity.Private = whole.Identity.Private
+		c.Version, c.Since, c.more = whole.Version, whole.Since, whole.more
 	}
 	data, err := sess.ticket.seal(c)
 	return Record{Data: data, Expires: sess.Ends().Add(afterlife), Version: version}, err

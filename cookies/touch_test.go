@@ -437,3 +437,33 @@ func TestTokensStayInTheStoreUntilTheEnd(t *testing.T) {
 		}
 	})
 }
+
+// A process of this version touches what one of the next version wrote.
+func TestFM20TouchKeepsWhatALaterVersionAdded(t *testing.T) {
+	at := newClock()
+	store := memstore.New()
+	here := open(t, store, func(c *cookies.Config) { c.Clock = at.now })
+	b := newBrowser()
+	sess := signIn(t, here, b, alice)
+	rec, err := store.Load(t.Context(), sess.Key())
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec.Data = cookies.WithField(t, sess, rec.Data, "next", `"version"`)
+	if err := store.Update(t.Context(), sess.Key(), rec); err != nil {
+		t.Fatal(err)
+	}
+	here.ForgetAll()
+	at.step(limits.Idle / 2)
+	here.Touch(wantUser(t, here, b, "alice"))
+	if err := here.Close(); err != nil {
+		t.Fatal(err)
+	}
+	after, err := store.Load(t.Context(), sess.Key())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after.Version != rec.Version+2 || cookies.Field(t, sess, after.Data, "next") != `"version"` {
+		t.Errorf("version %d, field %q", after.Version, cookies.Field(t, sess, after.Data, "next"))
+	}
+}
