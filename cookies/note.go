@@ -6,6 +6,7 @@ import (
 	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,12 +20,27 @@ import (
 // session; a summary is sealed with the session secret, so that an operator can
 // see who is signed in and end it. The store alone reads neither.
 type Summary struct {
-	User   string `json:"u"`
+	User   string `json:"u"`           // of a very long name the beginning, see Is
+	Whole  string `json:"w,omitempty"` // what tells such a name from others that begin alike
 	Name   string `json:"n,omitempty"`
 	Method string `json:"m"`
 	App    string `json:"a"`
 	Client string `json:"c,omitempty"` // the address that the person signed in from
 	Began  int64  `json:"b"`           // Unix milliseconds
+}
+
+// Is reports whether the session is this user's. A long name must be whole, also
+// where User has only its beginning.
+func (s Summary) Is(user string) bool {
+	if s.Whole != "" {
+		return s.Whole == nameSum(user)
+	}
+	return s.User == authn.CutControl(user, len(user))
+}
+
+func nameSum(name string) string {
+	sum := sha256.Sum256([]byte(name))
+	return base64.RawStdEncoding.EncodeToString(sum[:nameSumSize])
 }
 
 // Listed is a session in a list.
@@ -40,8 +56,11 @@ func (l Listed) Handle() string { return handle(l.Key) }
 func handle(key string) string { return key[:min(len(key), handleSize)] }
 
 const (
-	handleSize = 12
-	noteName   = 100 // bytes of a name in a summary
+	handleSize  = 12
+	noteName    = 100 // bytes of a name in a summary, or fewer
+	noteMost    = 512 // bytes of a note, see Record
+	noteSeal    = 28  // of them for nonce and tag
+	nameSumSize = 12
 )
 
 // noter seals summaries, one key for each secret: the first seals, all open.
@@ -67,20 +86,32 @@ func newNoter(secrets [][]byte) (noter, error) {
 	return n, nil
 }
 
-// seal binds a summary to its record: moved to another it does not open.
+// seal binds a summary to its record: moved to another it does not open. Names are
+// cut until it fits into a note: JSON may write a byte as six.
 func (n noter) seal(key string, s Summary) ([]byte, error) {
-	s.User, s.Name = authn.CutControl(s.User, noteName), authn.CutControl(s.Name, noteName)
-	plain, err := json.Marshal(s)
-	if err != nil {
-		return nil, fmt.Errorf("cookies: encode summary: %w", err)
+	user, name := s.User, s.Name
+	for most := noteName; ; most /= 2 {
+		s.User, s.Name, s.Whole = authn.CutControl(user, most), authn.CutControl(name, most), ""
+		if s.User != authn.CutControl(user, len(user)) {
+			s.Whole = nameSum(user)
+		}
+		plain, err := json.Marshal(s)
+		if err != nil {
+			return nil, fmt.Errorf("cookies: encode summary: %w", err)
+		}
+		if len(plain) <= noteMost-noteSeal || most == 0 {
+			return n[0].Seal(nil, nil, plain, []byte(key)), nil
+		}
 	}
-	return n[0].Seal(nil, nil, plain, []byte(key)), nil
 }
 
 func (n noter) open(key string, note []byte) (s Summary, ok bool) {
 	for _, aead := range n {
 		if plain, err := aead.Open(nil, nil, note, []byte(key)); err == nil {
-			return s, json.Unmarshal(plain, &s) == nil
+			if json.Unmarshal(plain, &s) != nil {
+				return Summary{}, false
+			}
+			return s, true
 		}
 	}
 	return Summary{}, false
@@ -90,15 +121,16 @@ func (n noter) open(key string, note []byte) (s Summary, ok bool) {
 // colon before their key.
 func sessionKey(key string) bool { return !strings.Contains(key, ":") }
 
-// List returns the sessions that match, limit of them at most, in no order.
+// List returns the sessions that match, limit of them at most, in no order. One
+// whose summary does not open is left out: there is nothing to show of it.
 func (s *Sessions) List(ctx context.Context, match func(Listed) bool, limit int) ([]Listed, error) {
 	enough := errors.New("enough")
 	var all []Listed
-	err := s.each(ctx, func(l Listed) error {
+	err := s.each(ctx, func(l Listed, readable bool) error {
 		if len(all) == limit {
 			return enough
 		}
-		if match(l) {
+		if readable && match(l) {
 			all = append(all, l)
 		}
 		return nil
@@ -109,11 +141,12 @@ func (s *Sessions) List(ctx context.Context, match func(Listed) bool, limit int)
 	return all, nil
 }
 
-// RevokeMatching ends the sessions that match and returns how many there were.
-// After an error some of them may be alive.
+// RevokeMatching ends the sessions that match and returns how many there were. One
+// whose summary does not open is matched with an empty one: it may be alive all the
+// same, and whoever ends all sessions means it too. After an error some may be alive.
 func (s *Sessions) RevokeMatching(ctx context.Context, match func(Listed) bool) (int, error) {
 	var keys []string
-	err := s.each(ctx, func(l Listed) error {
+	err := s.each(ctx, func(l Listed, _ bool) error {
 		if match(l) {
 			keys = append(keys, l.Key)
 		}
@@ -125,9 +158,9 @@ func (s *Sessions) RevokeMatching(ctx context.Context, match func(Listed) bool) 
 	return s.revokeAll(ctx, keys)
 }
 
-// each visits the sessions of the store that are not over. One whose summary does
-// not open was sealed with a secret that is gone: nobody can use it.
-func (s *Sessions) each(ctx context.Context, visit func(Listed) error) error {
+// each visits the sessions of the store that are not over. It says whether their
+// summary opens: it does not if its secret is gone, or if it is damaged or missing.
+func (s *Sessions) each(ctx context.Context, visit func(l Listed, readable bool) error) error {
 	w, ok := s.store.(Walker)
 	if !ok {
 		return ErrNoLister
@@ -138,9 +171,11 @@ func (s *Sessions) each(ctx context.Context, visit func(Listed) error) error {
 			return nil
 		}
 		l := Listed{Key: key, Ends: r.Expires.Add(-afterlife)}
-		if l.Summary, ok = s.noter.open(key, r.Note); !ok || !now.Before(l.Ends) {
+		if !now.Before(l.Ends) {
 			return nil
 		}
-		return visit(l)
+		var readable bool
+		l.Summary, readable = s.noter.open(key, r.Note)
+		return visit(l, readable)
 	})
 }

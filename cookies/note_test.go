@@ -2,6 +2,7 @@ package cookies_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -98,6 +99,72 @@ func TestSE17SummaryIsSealed(t *testing.T) {
 	}
 	if all, _ = s.List(t.Context(), everybody, 10); len(all) != 1 {
 		t.Errorf("a summary of another record: %v", users(all))
+	}
+}
+
+// TestNoteHoldsAnyName: JSON makes six bytes of one that it escapes.
+func TestNoteHoldsAnyName(t *testing.T) {
+	store := newSpy()
+	s := open(t, store, nil)
+	for name, text := range map[string]string{
+		"long": strings.Repeat("a", 5000), "escaped": strings.Repeat("<&>", 100), "quoted": strings.Repeat(`"\`, 100),
+		"wide": strings.Repeat("\U0001F512", 100), "no UTF-8": strings.Repeat("\xff", 300), "separators": strings.Repeat("\u2028", 100),
+	} {
+		id := alice
+		id.User, id.Name = text, text
+		sess := signIn(t, s, newBrowser(), id)
+		if n := len(store.records[sess.Key()].Note); n > 512 {
+			t.Errorf("%s: a note of %d bytes", name, n)
+		}
+		n, err := s.RevokeMatching(t.Context(), func(l cookies.Listed) bool { return l.Is(text) })
+		if err != nil || n != 1 {
+			t.Errorf("%s: by the whole name %d sessions ended, %v", name, n, err)
+		}
+	}
+}
+
+// TestLongNamesThatBeginAlikeAreTwoPeople: a summary has room for their beginning.
+func TestLongNamesThatBeginAlikeAreTwoPeople(t *testing.T) {
+	s := open(t, memstore.New(), nil)
+	prefix := strings.Repeat("https://idp.example/people/", 10)
+	for _, user := range []string{prefix + "alice", prefix + "bob", prefix} {
+		id := alice
+		id.User = user
+		signIn(t, s, newBrowser(), id)
+	}
+	for _, user := range []string{prefix + "bob", prefix} {
+		n, err := s.RevokeMatching(t.Context(), func(l cookies.Listed) bool { return l.Is(user) })
+		if err != nil || n != 1 {
+			t.Errorf("%d sessions ended, %v", n, err)
+		}
+	}
+	if all, err := s.List(t.Context(), func(l cookies.Listed) bool { return l.Is(prefix + "alice") }, 10); err != nil || len(all) != 1 {
+		t.Errorf("alice has %d sessions, %v", len(all), err)
+	}
+}
+
+// TestRevokingAllEndsWhatNoListShows: a summary that is missing or damaged must not
+// save a session, by whoever wrote to the store.
+func TestRevokingAllEndsWhatNoListShows(t *testing.T) {
+	store := newSpy()
+	s := open(t, store, nil)
+	for name, note := range map[string][]byte{"missing": nil, "damaged": []byte("nothing that opens, and long enough for it")} {
+		b := newBrowser()
+		key := signIn(t, s, b, alice).Key()
+		r := store.records[key]
+		r.Note = note
+		if err := errors.Join(store.Delete(t.Context(), key), store.Create(t.Context(), key, r)); err != nil {
+			t.Fatal(err)
+		}
+		wantUser(t, s, b, "alice")
+		n, err := s.RevokeMatching(t.Context(), func(l cookies.Listed) bool { return l.Is("alice") })
+		if err != nil || n != 0 {
+			t.Errorf("%s: as alice's %d ended, %v", name, n, err)
+		}
+		if n, err = s.RevokeMatching(t.Context(), everybody); err != nil || n != 1 {
+			t.Errorf("%s: of all %d ended, %v", name, n, err)
+		}
+		wantNone(t, s, b)
 	}
 }
 

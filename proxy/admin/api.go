@@ -101,7 +101,7 @@ func (s Selector) Query() url.Values {
 }
 
 func (s Selector) fits(l cookies.Listed) bool {
-	return (s.User == "" || s.User == l.User) && (s.Method == "" || s.Method == l.Method) &&
+	return (s.User == "" || l.Is(s.User)) && (s.Method == "" || s.Method == l.Method) &&
 		(s.App == "" || s.App == l.App) && (s.Handle == "" || s.Handle == l.Handle())
 }
 
