@@ -21,7 +21,7 @@ type Sessions interface {
 }
 
 const (
-	apiTime   = 30 * time.Second // all sessions of a large store are looked at
+	apiTime   = 10 * time.Minute // all sessions of a large store may have to end, one by one
 	listLimit = 1000             // sessions, unless said otherwise
 	listMost  = 100_000
 	maxOrder  = 16 << 10 // bytes of a request
@@ -128,10 +128,12 @@ func (a *API) list(r *http.Request) (any, error) {
 		limit = n
 	}
 	s := Selector{User: q.Get("user"), Method: q.Get("method"), App: q.Get("app"), Handle: q.Get("handle")}
-	all, err := a.sessions.List(r.Context(), s.fits, limit)
+	all, err := a.sessions.List(r.Context(), s.fits, limit+1)
 	if err != nil {
 		return nil, err
 	}
+	more := len(all) > limit
+	all = all[:min(len(all), limit)]
 	infos := make([]SessionInfo, len(all))
 	for i, l := range all {
 		infos[i] = SessionInfo{
@@ -139,7 +141,7 @@ func (a *API) list(r *http.Request) (any, error) {
 			Began: time.UnixMilli(l.Began).UTC(), Ends: l.Ends.UTC(),
 		}
 	}
-	return map[string]any{"sessions": infos, "more": len(all) == limit}, nil
+	return map[string]any{"sessions": infos, "more": more}, nil
 }
 
 func (a *API) revoke(r *http.Request) (any, error) {
@@ -156,7 +158,7 @@ func (a *API) revoke(r *http.Request) (any, error) {
 	a.log.Info("sessions revoked by an operator", "by", operator(r.Context()), "sessions", n, "user", s.User, "method", s.Method, "app", s.App,
 		"handle", s.Handle, "all", s.All, "complete", err == nil)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%d sessions ended, then: %w", n, err)
 	}
 	return map[string]int{"revoked": n}, nil
 }

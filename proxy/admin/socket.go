@@ -13,19 +13,12 @@ import (
 )
 
 // ListenSocket listens on a Unix socket that its owner alone can open. The file of
-// a process that was killed is replaced; one that somebody answers on is not.
+// a process that was killed is replaced; one that somebody may listen on is not.
 func ListenSocket(path string) (net.Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("admin socket: %w", err)
 	}
-	if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
-		_ = conn.Close()
-		return nil, fmt.Errorf("admin socket: another process answers on %s: stop it, or set listen.admin_socket", path)
-	}
-	if info, err := os.Lstat(path); err == nil && info.Mode().Type() != fs.ModeSocket {
-		return nil, fmt.Errorf("admin socket: %s is there and is no socket: move it, or set listen.admin_socket", path)
-	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := removeStale(path); err != nil {
 		return nil, fmt.Errorf("admin socket: %w", err)
 	}
 	mask := syscall.Umask(0o177) // 0600 from the first moment
@@ -35,6 +28,30 @@ func ListenSocket(path string) (net.Listener, error) {
 		return nil, fmt.Errorf("admin socket: %w", err)
 	}
 	return l, nil
+}
+
+// removeStale removes a socket that nobody listens on. That is so when a connection is
+// refused: a listener that is busy, or another user's, answers otherwise.
+func removeStale(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if info.Mode().Type() != fs.ModeSocket {
+		return fmt.Errorf("%s is there and is no socket: move it, or set listen.admin_socket", path)
+	}
+	conn, err := net.DialTimeout("unix", path, time.Second)
+	switch {
+	case err == nil:
+		_ = conn.Close()
+		return fmt.Errorf("another process answers on %s: stop it, or set listen.admin_socket", path)
+	case !errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("another process seems to listen on %s: stop it, remove the file, or set listen.admin_socket: %w", path, err)
+	}
+	return os.Remove(path)
 }
 
 type operatorKey struct{}
