@@ -31,11 +31,21 @@ func (sh *shell) sessionsCommand() *cobra.Command {
 	return cmd
 }
 
+// selectorFlags are the same for list and revoke. One that is given must say
+// something: an unset variable of a script must not mean everybody.
 func selectorFlags(cmd *cobra.Command, s *admin.Selector) {
 	cmd.Flags().StringVar(&s.User, "user", "", "sessions of this `user`, by the name that the application is given")
 	cmd.Flags().StringVar(&s.Method, "method", "", "sessions that this `method` began")
 	cmd.Flags().StringVar(&s.App, "app", "", "sessions that began at this `app`")
 	cmd.Flags().StringVar(&s.Handle, "handle", "", "the session with this `handle`, as lists and logs show it")
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		for _, name := range []string{"user", "method", "app", "handle"} {
+			if f := cmd.Flags().Lookup(name); f.Changed && f.Value.String() == "" {
+				return usageError{fmt.Errorf("--%s is empty: name one, or leave it out", name)}
+			}
+		}
+		return nil
+	}
 }
 
 func (sh *shell) sessionsList() *cobra.Command {
@@ -136,6 +146,9 @@ func (sh *shell) sessionsRevoke() *cobra.Command {
 	return cmd
 }
 
+// operateTime is longer than the other end takes.
+const operateTime = 11 * time.Minute
+
 // operate sends one request to the running Foregate that the configuration names.
 func (sh *shell) operate(ctx context.Context, path, method, target string, body []byte) ([]byte, error) {
 	file, err := sh.load(path)
@@ -146,7 +159,7 @@ func (sh *shell) operate(ctx context.Context, path, method, target string, body 
 	if socket == "" {
 		return nil, usageError{fmt.Errorf("listen.admin_socket is off in %s, so nothing can be asked", path)}
 	}
-	client := &http.Client{Timeout: time.Minute, Transport: &http.Transport{
+	client := &http.Client{Timeout: operateTime, Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", socket)
 		},
@@ -164,12 +177,15 @@ func (sh *shell) operate(ctx context.Context, path, method, target string, body 
 	if err != nil {
 		return nil, fmt.Errorf("read the answer: %w", err)
 	}
-	if resp.StatusCode != http.StatusOK {
-		var fault struct{ Error string }
-		_ = json.Unmarshal(answer, &fault) // or it stays empty
-		return nil, fmt.Errorf("the running Foregate answered %s: %s", resp.Status, fault.Error)
+	if resp.StatusCode == http.StatusOK {
+		return answer, nil
 	}
-	return answer, nil
+	var fault struct{ Error string }
+	_ = json.Unmarshal(answer, &fault) // or it stays empty
+	if resp.StatusCode == http.StatusBadRequest {
+		return nil, usageError{errors.New(fault.Error)}
+	}
+	return nil, fmt.Errorf("the running Foregate answered %s: %s", resp.Status, fault.Error)
 }
 
 // adminSocket is where the operator's commands reach a running Foregate; empty for
