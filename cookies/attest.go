@@ -51,7 +51,7 @@ func (s *Sessions) attest(ctx context.Context, marks []string) error {
 		return fmt.Errorf("cookies: look up the secrets: %w", err)
 	}
 	known := strings.Fields(string(rec.Data))
-	if !slices.ContainsFunc(marks, func(m string) bool { return slices.Contains(known, m) }) {
+	if !share(marks, known) {
 		return ErrForeignSecret
 	}
 	all := slices.Clone(marks)
@@ -67,6 +67,11 @@ func (s *Sessions) attest(ctx context.Context, marks []string) error {
 	return s.store.Update(ctx, attestKey, rec)
 }
 
+// share reports whether two lists of marks have one in common.
+func share(a, b []string) bool {
+	return slices.ContainsFunc(a, func(mark string) bool { return slices.Contains(b, mark) })
+}
+
 // AcceptSecrets forgets what Attest knows, so that it accepts these secrets.
 func (s *Sessions) AcceptSecrets(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
@@ -75,6 +80,22 @@ func (s *Sessions) AcceptSecrets(ctx context.Context) error {
 		return fmt.Errorf("cookies: forget the secrets: %w", err)
 	}
 	return nil
+}
+
+// ForeignSecrets reports whether r, which comes from another store and had this key
+// there, says that its sessions were sealed with none of the secrets that this store
+// knows.
+func ForeignSecrets(ctx context.Context, store Store, key string, r Record) (bool, error) {
+	if key != attestKey {
+		return false, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	here, err := store.Load(ctx, attestKey)
+	if err != nil {
+		return false, fmt.Errorf("cookies: look up the secrets: %w", err)
+	}
+	return !share(strings.Fields(string(here.Data)), strings.Fields(string(r.Data))), nil
 }
 
 // secretMarks tell secrets apart and reveal nothing of them.

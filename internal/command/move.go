@@ -2,19 +2,13 @@ package command
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
-	"strings"
+	"slices"
 	"time"
-
-	"github.com/spf13/cobra"
-
-	"foregate/cookies"
 )
 
 // Sessions move from one store to another as lines of JSON: a header, a record a
@@ -25,6 +19,14 @@ const (
 	moveFormat  = "foregate-sessions"
 	moveVersion = 1
 	maxLine     = 4 << 20
+)
+
+// What every store can hold, see cookies.Store and cookies.Record.
+const (
+	maxKey  = 128
+	maxTags = 4
+	maxTag  = 64
+	maxNote = 512
 )
 
 type moveHeader struct {
@@ -41,150 +43,20 @@ type moveRecord struct {
 	Note    []byte    `json:"note,omitempty"`
 }
 
+// check makes sure that a store can take the record, before it takes any.
+func (m *moveRecord) check() error {
+	if m.Key == "" || len(m.Data) == 0 || m.Expires.IsZero() {
+		return errors.New("is no record")
+	}
+	tooLong := func(tag string) bool { return len(tag) > maxTag }
+	if len(m.Key) > maxKey || len(m.Note) > maxNote || len(m.Tags) > maxTags || slices.ContainsFunc(m.Tags, tooLong) {
+		return errors.New("is larger than a record can be")
+	}
+	return nil
+}
+
 type moveTrailer struct {
 	Records *int `json:"records"`
-}
-
-// moved reports whether a record goes along: leases are this moment's, and which
-// secrets a store knows it learns by itself.
-func moved(key string) bool {
-	return !strings.HasPrefix(key, "lease:") && !strings.HasPrefix(key, "secrets:")
-}
-
-func (sh *shell) sessionsExport() *cobra.Command {
-	var path, output string
-	cmd := &cobra.Command{
-		Use:   "export",
-		Short: "Write all sessions of the configured store, for sessions import; stop Foregate first",
-		Args:  noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			store, err := sh.openStore(path)
-			if err != nil {
-				return err
-			}
-			defer store.Close()
-			if output == "" {
-				return sh.export(cmd.Context(), store, sh.out)
-			}
-			f, err := os.OpenFile(output, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-			if err != nil {
-				return err
-			}
-			err = sh.export(cmd.Context(), store, f)
-			return errors.Join(err, f.Close())
-		},
-	}
-	configFlag(cmd, &path)
-	cmd.Flags().StringVarP(&output, "output", "o", "", "`file` to make, readable by you alone; standard output unless given")
-	return cmd
-}
-
-func (sh *shell) export(ctx context.Context, store Store, to io.Writer) error {
-	w := bufio.NewWriter(to)
-	enc := json.NewEncoder(w)
-	if err := enc.Encode(moveHeader{moveFormat, moveVersion, time.Now().UTC()}); err != nil {
-		return err
-	}
-	n := 0
-	err := store.Walk(ctx, func(key string, r cookies.Record) error {
-		if !moved(key) {
-			return nil
-		}
-		n++
-		return enc.Encode(moveRecord{key, r.Data, r.Expires, r.Tags, r.Note})
-	})
-	if err != nil {
-		return fmt.Errorf("export sessions: %w", err)
-	}
-	if err := enc.Encode(moveTrailer{&n}); err != nil {
-		return err
-	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	fmt.Fprintf(sh.err, "%d records written. Keep them to yourself: they are people's sessions.\n", n)
-	return nil
-}
-
-func (sh *shell) sessionsImport() *cobra.Command {
-	var path, input string
-	cmd := &cobra.Command{
-		Use:   "import",
-		Short: "Take in what sessions export wrote; those that are there already stay as they are",
-		Args:  noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			in, done, err := sh.rewindable(input)
-			if err != nil {
-				return err
-			}
-			defer done()
-			if _, err := readMove(in, func(moveRecord) error { return nil }); err != nil {
-				return fmt.Errorf("nothing was imported: %w", err)
-			}
-			if _, err := in.Seek(0, io.SeekStart); err != nil {
-				return err
-			}
-			store, err := sh.openStore(path)
-			if err != nil {
-				return err
-			}
-			defer store.Close()
-			return sh.importAll(cmd.Context(), store, in)
-		},
-	}
-	configFlag(cmd, &path)
-	cmd.Flags().StringVarP(&input, "input", "i", "", "`file` to read; standard input unless given")
-	return cmd
-}
-
-// rewindable is the input, which is read twice: first to see that it is whole. What
-// comes by a pipe is kept in a file meanwhile.
-func (sh *shell) rewindable(input string) (io.ReadSeeker, func(), error) {
-	if input != "" {
-		f, err := os.Open(input)
-		if err != nil {
-			return nil, nil, usageError{err}
-		}
-		return f, func() { _ = f.Close() }, nil
-	}
-	f, err := os.CreateTemp("", "foregate-import-") // 0600
-	if err != nil {
-		return nil, nil, err
-	}
-	done := func() { _ = f.Close(); _ = os.Remove(f.Name()) }
-	if _, err = io.Copy(f, sh.in); err == nil {
-		_, err = f.Seek(0, io.SeekStart)
-	}
-	if err != nil {
-		done()
-		return nil, nil, err
-	}
-	return f, done, nil
-}
-
-func (sh *shell) importAll(ctx context.Context, store Store, in io.Reader) error {
-	now := time.Now()
-	taken, there, expired := 0, 0, 0
-	_, err := readMove(in, func(m moveRecord) error {
-		if !m.Expires.After(now) {
-			expired++
-			return nil
-		}
-		err := store.Create(ctx, m.Key, cookies.Record{Data: m.Data, Expires: m.Expires, Tags: m.Tags, Note: m.Note})
-		if errors.Is(err, cookies.ErrExists) {
-			there++
-			return nil
-		}
-		if err == nil {
-			taken++
-		}
-		return err
-	})
-	fmt.Fprintf(sh.out, "%d records imported, %d were there already, %d had expired\n", taken, there, expired)
-	if err != nil {
-		return fmt.Errorf("import sessions: %w; run it again to go on", err)
-	}
-	return nil
 }
 
 // readMove calls take with each record and returns their number. An error names
@@ -192,49 +64,65 @@ func (sh *shell) importAll(ctx context.Context, store Store, in io.Reader) error
 func readMove(in io.Reader, take func(moveRecord) error) (int, error) {
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, maxLine)
-	n, ended := 0, false
-	for at := 1; lines.Scan(); at++ {
+	n, at, ended := 0, 0, false
+	for lines.Scan() {
+		at++
+		var err error
 		switch {
 		case at == 1:
-			var h moveHeader
-			if err := json.Unmarshal(lines.Bytes(), &h); err != nil || h.Format != moveFormat {
-				return 0, errors.New("line 1: this is no file of sessions export")
-			}
-			if h.Version != moveVersion {
-				return 0, fmt.Errorf("line 1: the file is of version %d, and this Foregate reads %d", h.Version, moveVersion)
-			}
-			continue
+			err = readHeader(lines.Bytes())
 		case ended:
-			return n, fmt.Errorf("line %d: there is more behind the end", at)
+			err = errors.New("there is more behind the end")
+		default:
+			ended, err = readLine(lines.Bytes(), &n, take)
 		}
-		var m struct {
-			moveRecord
-			moveTrailer
-		}
-		if err := json.Unmarshal(lines.Bytes(), &m); err != nil {
+		if err != nil {
 			return n, fmt.Errorf("line %d: %w", at, err)
 		}
-		if m.Records != nil {
-			if ended = true; *m.Records != n {
-				return n, fmt.Errorf("line %d: %d records were written, and %d are here", at, *m.Records, n)
-			}
-			continue
-		}
-		if m.Key == "" || len(m.Data) == 0 || m.Expires.IsZero() {
-			return n, fmt.Errorf("line %d: is no record", at)
-		}
-		if err := take(m.moveRecord); err != nil {
-			return n, fmt.Errorf("line %d: %w", at, err)
-		}
-		n++
 	}
 	if err := lines.Err(); err != nil {
-		return n, err
+		return n, fmt.Errorf("line %d: %w", at+1, err)
 	}
 	if !ended {
 		return n, errors.New("the file ends too early: it was cut off")
 	}
 	return n, nil
+}
+
+func readHeader(line []byte) error {
+	var h moveHeader
+	if err := json.Unmarshal(line, &h); err != nil || h.Format != moveFormat {
+		return errors.New("this is no file of sessions export")
+	}
+	if h.Version != moveVersion {
+		return fmt.Errorf("the file is of version %d, and this Foregate reads %d", h.Version, moveVersion)
+	}
+	return nil
+}
+
+// readLine gives a record to take, the n-th, or reports that this was the trailer.
+func readLine(line []byte, n *int, take func(moveRecord) error) (ended bool, err error) {
+	var m struct {
+		moveRecord
+		moveTrailer
+	}
+	if err := json.Unmarshal(line, &m); err != nil {
+		return false, err
+	}
+	if m.Records != nil {
+		if *m.Records != *n {
+			return true, fmt.Errorf("%d records were written, and %d are here", *m.Records, *n)
+		}
+		return true, nil
+	}
+	if err := m.check(); err != nil {
+		return false, err
+	}
+	if err := take(m.moveRecord); err != nil {
+		return false, err
+	}
+	*n++
+	return false, nil
 }
 
 // openStore opens the store that the configuration names, apart from a running

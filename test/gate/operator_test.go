@@ -2,12 +2,15 @@ package gate
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // operate runs another foregate command on the fixture's configuration.
@@ -81,6 +84,56 @@ func TestOperatorSeesAndEndsSessions(t *testing.T) {
 		if status := statusOf((&foregate{t: t, addr: at}).get("/api/v1/sessions", root)); status == 200 {
 			t.Errorf("%s answers", at)
 		}
+	}
+}
+
+// TestSE14ASocketEndsWhenAnOperatorEndsItsSession, though nobody sends anything on it.
+func TestSE14ASocketEndsWhenAnOperatorEndsItsSession(t *testing.T) {
+	f := start(t, options{})
+	f.edit(shortSocket(t))
+	f.restart()
+	alice, root := f.alice(), f.root()
+	f.up.answerWith(echo)
+	ended, stays := f.openSocket(alice), f.openSocket(root)
+	if said := f.operate("", "sessions", "revoke", "--user", "alice"); said != "1 sessions ended\n" {
+		t.Errorf("said %q", said)
+	}
+	began := time.Now()
+	_ = ended.SetReadDeadline(began.Add(20 * time.Second))
+	if n, err := ended.Read(make([]byte, 1)); err == nil || time.Since(began) > time.Second {
+		t.Errorf("after the revocation: %d bytes, %v after %v", n, err, time.Since(began))
+	}
+	if !echoes(stays) {
+		t.Error("somebody else's socket ended too")
+	}
+}
+
+// TestMovedSessionsNeedTheirSecret: without it Foregate does not start, since it
+// would sign everybody out; with it everybody is signed in.
+func TestMovedSessionsNeedTheirSecret(t *testing.T) {
+	f := start(t, options{})
+	cookie := f.alice()
+	f.stop()
+	secret, err := os.ReadFile(filepath.Join(f.dir, "data", "session.secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	moved := f.operate("", "sessions", "export")
+	f.edit(func(yaml string) string { return strings.Replace(yaml, "path: ./data", "path: ./elsewhere", 1) })
+	f.operate(moved, "sessions", "import")
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	said, err := exec.CommandContext(ctx, binary, "serve", "-c", filepath.Join(f.dir, "foregate.yaml")).CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 2 || !strings.Contains(string(said), "everybody would be signed out") {
+		t.Errorf("with another secret it ended with %v:\n%s", err, said)
+	}
+	if err := os.WriteFile(filepath.Join(f.dir, "elsewhere", "session.secret"), secret, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f.run()
+	if status := statusOf(f.get("/x", cookie)); status != 200 {
+		t.Errorf("alice is signed out: %d", status)
 	}
 }
 
