@@ -114,6 +114,49 @@ func sessions(t *testing.T, store cookies.Store) *cookies.Sessions {
 	return s
 }
 
+// TestFM20RenewalAndReentryKeepWhatALaterVersionAdded to the record.
+func TestFM20RenewalAndReentryKeepWhatALaterVersionAdded(t *testing.T) {
+	at := newClock()
+	store := memstore.New()
+	s := open(t, store, func(c *cookies.Config) { c.Clock = at.now })
+	b := newBrowser()
+	sess := signIn(t, s, b, expiring(0))
+	rec, err := store.Load(t.Context(), sess.Key())
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec.Data = cookies.WithField(t, sess, rec.Data, "next", `{"version":2}`)
+	if err := store.Update(t.Context(), sess.Key(), rec); err != nil {
+		t.Fatal(err)
+	}
+	s.ForgetAll()
+	kept := func(deed string) {
+		t.Helper()
+		after, err := store.Load(t.Context(), sess.Key())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := cookies.Field(t, sess, after.Data, "next"); got != `{"version":2}` || after.Version <= rec.Version {
+			t.Errorf("%s: version %d, field %q", deed, after.Version, got)
+		}
+		rec = after
+	}
+	if err := s.Renew(t.Context(), wantUser(t, s, b, "alice"), new(provider).renew); err != nil {
+		t.Fatal(err)
+	}
+	kept("renewal")
+	at.step(limits.Idle)
+	away, err := s.Away(t.Context(), b.request(), true, app)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Reenter(t.Context(), away); err != nil {
+		t.Fatal(err)
+	}
+	kept("re-entry")
+	wantGroup(t, s, b, "ward-1")
+}
+
 func TestWithdrawnAuthorisationEndsTheSession(t *testing.T) {
 	s := open(t, memstore.New(), nil)
 	b := newBrowser()
