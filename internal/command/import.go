@@ -89,7 +89,7 @@ func copyUntil(ctx context.Context, to io.Writer, from io.Reader) error {
 	case err := <-copied:
 		return err
 	case <-ctx.Done():
-		return ctx.Err()
+		return fmt.Errorf("nothing was imported: %w", ctx.Err())
 	}
 }
 
