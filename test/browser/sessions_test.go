@@ -115,6 +115,26 @@ func TestOnlyFormSaysWhyItIsShown(t *testing.T) {
 
 	b.open(h.localURL + "/health") // a page of the application that is open to all
 	must[bool](b, `const form = document.body.appendChild(document.createElement("form"));
+		form.method = "post"; form.action = "/echo?bed=3";
+		const note = form.appendChild(document.createElement("input"));
+		note.name = "note"; note.value = "slept well"; form.submit(); true`)
+	b.says("What you entered is kept")
+	b.audit("only-form-kept")
+	b.signIn("nora", noraPassword)
+	b.says("Your form was kept")
+	b.audit("kept-form")
+	b.click("main button")
+	b.says("POST /echo?bed=3")
+	b.says("Content-Length: 15") // note=slept+well
+	b.says("Origin: " + h.localURL)
+}
+
+// TestFormOfNobodyIsLost and the page says so.
+func TestFormOfNobodyIsLost(t *testing.T) {
+	h := openHospital(t, options{}).ready()
+	b := openBrowser(t, h, "")
+	b.open(h.localURL + "/health")
+	must[bool](b, `const form = document.body.appendChild(document.createElement("form"));
 		form.method = "post"; form.action = "/echo"; form.submit(); true`)
 	b.says("what you just sent was not saved")
 	b.signIn("nora", noraPassword)
