@@ -15,7 +15,7 @@ demo:
 	$(GO) run . demo
 
 build:
-	CGO_ENABLED=0 $(GO) build -o foregate .
+	CGO_ENABLED=0 $(GO) build -ldflags="-s -w" -o foregate .
 
 test: needs check
 	./test/run

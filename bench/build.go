@@ -34,7 +34,7 @@ func build(ctx context.Context, dir, binary string) (built, error) {
 	b := built{foregate: binary, lookup: filepath.Join(dir, "cookies.test")}
 	if binary == "" {
 		b.foregate = filepath.Join(dir, "foregate")
-		_, b.foregateErr = goCommand(ctx, root, "build", "-o", b.foregate, ".")
+		_, b.foregateErr = goCommand(ctx, root, "build", "-trimpath", "-ldflags=-s -w", "-o", b.foregate, ".")
 	}
 	if _, b.lookupErr = goCommand(ctx, root, "test", "-c", "-o", b.lookup, "./cookies"); b.lookupErr == nil {
 		_, b.lookupErr = os.Stat(b.lookup) // without tests the command succeeds and writes nothing

@@ -25,7 +25,6 @@ type Config struct {
 	Domain     string           // of the session cookie; empty: this host alone, which is safer
 	Persistent bool             // the session cookie outlives the browser, for the session's lifetime
 	CacheBytes int64            // bound of the sessions kept in memory, roughly; 0: 50 MiB, some 50,000 sessions
-	Recheck    time.Duration    // a cached session older than this is read again; 0: never, the store has one user
 	Log        *slog.Logger     // nil: nothing is logged
 	Clock      func() time.Time // nil: time.Now
 }
@@ -62,8 +61,8 @@ func (cfg Config) check() error {
 	if strings.Trim(cfg.Domain, nameBytes+".") != "" {
 		return fmt.Errorf("cookies: %q cannot be the domain of a cookie", cfg.Domain)
 	}
-	if cfg.CacheBytes < 0 || cfg.Recheck < 0 {
-		return errors.New("cookies: a bound of the session cache is negative")
+	if cfg.CacheBytes < 0 {
+		return errors.New("cookies: the bound of the session cache is negative")
 	}
 	return nil
 }

@@ -16,11 +16,9 @@ type Session struct {
 
 	ticket *ticket
 	pulse  *pulse
-	epoch  *time.Time // of Sessions
-	began  int64      // when the person signed in, by the wall clock: Unix milliseconds
-	loaded int64      // when it was read from the store
-	over   int64      // when its lifetime ends
-	renew  int64      // when its identity should be renewed; 0: never
+	began  int64 // when the person signed in, by the wall clock: Unix milliseconds
+	over   int64 // when its lifetime ends
+	renew  int64 // when its identity should be renewed; 0: never
 
 	// partial: Identity.Private stayed in the store, and so did what a later version
 	// added. Tokens are needed when the session ends and not at every request, and
@@ -39,8 +37,8 @@ type pulse struct {
 	seen    atomic.Int64 // last activity
 	written atomic.Int64 // the activity that the store knows of
 	paused  atomic.Int64 // until then no renewal is tried
+	version atomic.Int32 // of the record
 	queued  atomic.Bool  // waits to be written, or is being written
-	version atomic.Int64 // of the record
 }
 
 // Handle is a short name of the session for logs. It is no secret.
@@ -56,15 +54,11 @@ func (s *Session) Began() time.Time { return time.UnixMilli(s.began) }
 // Ends is when the lifetime is over, by the wall clock.
 func (s *Session) Ends() time.Time { return s.Began().Add(s.Limits.Lifetime) }
 
-// IdleAt reports whether the session has ended at now because nobody was active.
-func (s *Session) IdleAt(now time.Time) bool { return s.idle(s.at(now)) }
-
-// Left is how long the session lasts from now if nobody is active: until it is
-// idle or over, whichever comes first. It is never negative.
-func (s *Session) Left(now time.Time) time.Duration {
-	at := s.at(now)
-	end := min(s.pulse.seen.Load()+int64(s.Limits.Idle), s.over)
-	return time.Duration(max(0, end-at))
+// Left is how long sess lasts from now if nobody is active: until it is idle or
+// over, whichever comes first. It is never negative.
+func (s *Sessions) Left(sess *Session) time.Duration {
+	end := min(sess.pulse.seen.Load()+int64(sess.Limits.Idle), sess.over)
+	return time.Duration(max(0, end-s.now()))
 }
 
 // Kept returns what was last given to Keep, or nil.
@@ -73,8 +67,6 @@ func (s *Session) Kept() any { return s.keep.Load() }
 // Keep holds what somebody derived from this session as long as it stays in
 // memory. There is one slot, for values of one type; requests share them.
 func (s *Session) Keep(v any) { s.keep.Store(v) }
-
-func (s *Session) at(now time.Time) int64 { return int64(now.Sub(*s.epoch)) }
 
 func (s *Session) idle(at int64) bool { return at-s.pulse.seen.Load() >= int64(s.Limits.Idle) }
 
@@ -120,8 +112,6 @@ func (s *Sessions) newSession(t *ticket, c *content, size int, version int64) *S
 		ticket: t,
 		began:  c.Began,
 		pulse:  new(pulse),
-		epoch:  &s.epoch,
-		loaded: at,
 		size:   int32(size - privateSize(&c.Identity)),
 	}
 	sess.over = at + int64(sess.Limits.Lifetime-past(now, c.Began))
@@ -131,7 +121,7 @@ func (s *Sessions) newSession(t *ticket, c *content, size int, version int64) *S
 	seen := at - int64(past(now, c.Seen))
 	sess.pulse.seen.Store(seen)
 	sess.pulse.written.Store(seen)
-	sess.pulse.version.Store(version)
+	sess.pulse.version.Store(int32(version))
 	s.economise(sess)
 	return sess
 }

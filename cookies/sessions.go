@@ -167,7 +167,7 @@ func (s *Sessions) Check(ctx context.Context, sess *Session) (*Session, error) {
 func (s *Sessions) judge(ctx context.Context, t *ticket, audience string) (*Session, error) {
 	at := s.now()
 	sess, ok := s.cache.GetIfPresent(t.record)
-	if !ok || sess.idle(at) || !s.trusted(sess) || s.stale(sess, at) {
+	if !ok || sess.idle(at) || !s.trusted(sess) {
 		var err error
 		if sess, err = s.read(ctx, t, sess); err != nil {
 			return nil, err
@@ -186,10 +186,6 @@ func (s *Sessions) judge(ctx context.Context, t *ticket, audience string) (*Sess
 }
 
 func (s *Sessions) now() int64 { return int64(s.cfg.Clock().Sub(s.epoch)) }
-
-func (s *Sessions) stale(sess *Session, at int64) bool {
-	return s.cfg.Recheck > 0 && at-sess.loaded >= int64(s.cfg.Recheck)
-}
 
 // read takes a session from the store into memory, in place of old, which may be
 // nil. Requests for one session share one read. The cache discards a read during

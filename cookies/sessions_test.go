@@ -145,22 +145,6 @@ func TestSE2AnotherReplicaForgetsWhatWasRevoked(t *testing.T) {
 	wantUser(t, there, c, "bob")
 }
 
-func TestRecheckBoundsWhatMemoryBelieves(t *testing.T) {
-	store, at := memstore.New(), newClock()
-	here := open(t, store, nil)
-	there := open(t, store, func(c *cookies.Config) { c.Recheck, c.Clock = 30*time.Second, at.now })
-	b := newBrowser()
-	sess := signIn(t, here, b, alice)
-	wantUser(t, there, b, "alice")
-	if err := here.Revoke(t.Context(), sess.Key()); err != nil {
-		t.Fatal(err)
-	}
-	at.step(29 * time.Second)
-	wantUser(t, there, b, "alice")
-	at.step(2 * time.Second)
-	wantNone(t, there, b)
-}
-
 func TestSE3ForgedCookieNeverReachesTheStore(t *testing.T) {
 	store := newSpy()
 	s := open(t, store, nil)
@@ -590,7 +574,6 @@ func TestNewRefusesWeakConfig(t *testing.T) {
 		"name in space": {Secrets: long, Name: "a b"},
 		"prefixed name": {Secrets: long, Name: "__Host-foregate"},
 		"domain":        {Secrets: long, Domain: "a.example; Path=/x"},
-		"recheck":       {Secrets: long, Recheck: -1},
 	} {
 		if s, err := cookies.New(memstore.New(), cfg); err == nil {
 			t.Errorf("%s: New accepts it", name)

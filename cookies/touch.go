@@ -179,7 +179,7 @@ func (s *Sessions) writeBatch(batch []*Session) (failed []*Session, err error) {
 // of the session is read from the store.
 func (s *Sessions) draft(ctx context.Context, sess *Session, seen int64) (Record, error) {
 	c := sess.content(s.wall(seen))
-	version := sess.pulse.version.Load()
+	version := int64(sess.pulse.version.Load())
 	if sess.partial {
 		stored, err := s.store.Load(ctx, sess.Key())
 		if err != nil {
