@@ -10,7 +10,11 @@ func WithField(t *testing.T, sess *Session, data []byte, name, value string) []b
 	t.Helper()
 	all := fields(t, sess, data)
 	all[name] = json.RawMessage(value)
-	data, err := sess.ticket.sealJSON(all)
+	plain, err := json.Marshal(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err = sess.ticket.box().seal(plain)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,8 +29,12 @@ func Field(t *testing.T, sess *Session, data []byte, name string) string {
 
 func fields(t *testing.T, sess *Session, data []byte) map[string]json.RawMessage {
 	t.Helper()
+	plain, err := sess.ticket.box().open(data)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var all map[string]json.RawMessage
-	if err := sess.ticket.openJSON(data, &all); err != nil {
+	if err := json.Unmarshal(plain, &all); err != nil {
 		t.Fatal(err)
 	}
 	return all

@@ -38,22 +38,26 @@ const (
 // hold is bounded by what people signed in for.
 func (s *Sessions) Keep(ctx context.Context, w http.ResponseWriter, secure bool, ended *Session, k Kept) error {
 	k.Issuer, k.Subject = ended.Identity.Issuer, ended.Identity.Subject
-	t := &ticket{record: "kept:" + ended.Key()}
-	_, _ = rand.Read(t.key[:]) // never fails: crypto/rand ends the process instead
-	data, err := t.sealJSON(k)
+	b := box{record: "kept:" + ended.Key()}
+	_, _ = rand.Read(b.key[:]) // never fails: crypto/rand ends the process instead
+	plain, err := json.Marshal(k)
+	if err != nil {
+		return fmt.Errorf("cookies: encode what is kept: %w", err)
+	}
+	data, err := b.seal(plain)
 	if err != nil {
 		return err
 	}
 	c := s.keptCookie(secure)
-	if c.Value, err = s.keptCodec.seal(c.Name, append(t.key[:keptKey:keptKey], t.record...)); err != nil {
+	if c.Value, err = s.keptCodec.seal(c.Name, append(b.key[:keptKey:keptKey], b.record...)); err != nil {
 		return fmt.Errorf("cookies: seal what is kept: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	if err := s.store.Delete(ctx, t.record); err != nil {
+	if err := s.store.Delete(ctx, b.record); err != nil {
 		return fmt.Errorf("cookies: keep a form: %w", err)
 	}
-	if err := s.store.Create(ctx, t.record, Record{Data: data, Expires: s.cfg.Clock().Add(keptTime)}); err != nil {
+	if err := s.store.Create(ctx, b.record, Record{Data: data, Expires: s.cfg.Clock().Add(keptTime)}); err != nil {
 		return fmt.Errorf("cookies: keep a form: %w", err)
 	}
 	c.MaxAge = int(keptTime / time.Second)
@@ -64,13 +68,13 @@ func (s *Sessions) Keep(ctx context.Context, w http.ResponseWriter, secure bool,
 // Kept returns the form that is kept for r's browser if it is of id. ErrNotKept if
 // there is none, or somebody else's.
 func (s *Sessions) Kept(ctx context.Context, r *http.Request, secure bool, id *authn.Identity) (*Kept, error) {
-	t, ok := s.keptTicket(r, secure)
+	b, ok := s.keptBox(r, secure)
 	if !ok {
 		return nil, ErrNotKept
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	rec, err := s.store.Load(ctx, t.record)
+	rec, err := s.store.Load(ctx, b.record)
 	if errors.Is(err, ErrNotFound) {
 		return nil, ErrNotKept
 	}
@@ -78,7 +82,8 @@ func (s *Sessions) Kept(ctx context.Context, r *http.Request, secure bool, id *a
 		return nil, fmt.Errorf("cookies: load what is kept: %w", err)
 	}
 	k := new(Kept)
-	if err := t.openJSON(rec.Data, k); err != nil || id.Anonymous() || k.Issuer != id.Issuer || k.Subject != id.Subject {
+	plain, err := b.open(rec.Data)
+	if err != nil || json.Unmarshal(plain, k) != nil || id.Anonymous() || k.Issuer != id.Issuer || k.Subject != id.Subject {
 		return nil, ErrNotKept
 	}
 	return k, nil
@@ -90,9 +95,9 @@ func (s *Sessions) Take(ctx context.Context, r *http.Request, secure bool, id *a
 	if err != nil {
 		return nil, err
 	}
-	t, _ := s.keptTicket(r, secure)
+	b, _ := s.keptBox(r, secure)
 	value, _ := find(r.Header["Cookie"], s.keptNames.session(secure))
-	err = Spent{s.store}.Spend(ctx, t.record+" "+value, s.cfg.Clock().Add(keptTime))
+	err = Spent{s.store}.Spend(ctx, b.record+" "+value, s.cfg.Clock().Add(keptTime))
 	if errors.Is(err, authn.ErrSpent) {
 		return nil, ErrNotKept
 	}
@@ -101,7 +106,7 @@ func (s *Sessions) Take(ctx context.Context, r *http.Request, secure bool, id *a
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	if err := s.store.Delete(ctx, t.record); err != nil {
+	if err := s.store.Delete(ctx, b.record); err != nil {
 		s.cfg.Log.WarnContext(ctx, "a form that was sent stays in the store until it expires", "err", err)
 	}
 	return k, nil
@@ -118,46 +123,21 @@ func (s *Sessions) Drop(w http.ResponseWriter, secure bool) {
 	setCookie(w, expired(s.keptCookie(secure)))
 }
 
-func (s *Sessions) keptTicket(r *http.Request, secure bool) (*ticket, bool) {
+func (s *Sessions) keptBox(r *http.Request, secure bool) (box, bool) {
 	name := s.keptNames.session(secure)
 	value, n := find(r.Header["Cookie"], name)
 	if n != 1 || len(value) > maxCookie {
-		return nil, false
+		return box{}, false
 	}
 	plain, ok := s.keptCodec.open(name, value)
 	if !ok || len(plain) <= keptKey {
-		return nil, false
+		return box{}, false
 	}
-	t := &ticket{record: string(plain[keptKey:])}
-	copy(t.key[:], plain)
-	return t, true
+	b := box{record: string(plain[keptKey:])}
+	copy(b.key[:], plain)
+	return b, true
 }
 
 func (s *Sessions) keptCookie(secure bool) *http.Cookie {
 	return &http.Cookie{Name: s.keptNames.session(secure), Path: "/", HttpOnly: true, Secure: secure, SameSite: http.SameSiteLaxMode}
-}
-
-// sealJSON and openJSON are seal and open for what is no session.
-func (t *ticket) sealJSON(v any) ([]byte, error) {
-	plain, err := json.Marshal(v)
-	if err != nil {
-		return nil, fmt.Errorf("cookies: encode: %w", err)
-	}
-	aead, err := t.aead()
-	if err != nil {
-		return nil, err
-	}
-	return aead.Seal(nil, nil, plain, t.place()), nil
-}
-
-func (t *ticket) openJSON(data []byte, v any) error {
-	aead, err := t.aead()
-	if err != nil {
-		return err
-	}
-	plain, err := aead.Open(nil, nil, data, t.place())
-	if err != nil {
-		return fmt.Errorf("cookies: decrypt: %w", err)
-	}
-	return json.Unmarshal(plain, v)
 }

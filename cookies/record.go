@@ -1,10 +1,6 @@
 package cookies
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/hkdf"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -42,8 +38,7 @@ func (c *content) expires() time.Time {
 	return time.UnixMilli(c.Began + c.Lifetime).Add(afterlife)
 }
 
-// seal encrypts c with the key that only the browser's cookie has, and binds it
-// to its place: moved to another key in the store it does not open.
+// seal encrypts c.
 func (t *ticket) seal(c *content) ([]byte, error) {
 	plain, err := json.Marshal(c)
 	if err != nil {
@@ -54,22 +49,14 @@ func (t *ticket) seal(c *content) ([]byte, error) {
 			return nil, fmt.Errorf("cookies: encode session: %w", err)
 		}
 	}
-	aead, err := t.aead()
-	if err != nil {
-		return nil, err
-	}
-	return aead.Seal(nil, nil, plain, t.place()), nil
+	return t.box().seal(plain)
 }
 
 // open is the inverse of seal. size is the length of the plain text.
 func (t *ticket) open(data []byte) (c *content, size int, err error) {
-	aead, err := t.aead()
+	plain, err := t.box().open(data)
 	if err != nil {
 		return nil, 0, err
-	}
-	plain, err := aead.Open(nil, nil, data, t.place())
-	if err != nil {
-		return nil, 0, fmt.Errorf("cookies: decrypt session: %w", err)
 	}
 	c = new(content)
 	if err := json.Unmarshal(plain, c); err != nil {
@@ -82,20 +69,4 @@ func (t *ticket) open(data []byte) (c *content, size int, err error) {
 		return nil, 0, err
 	}
 	return c, len(plain), nil
-}
-
-func (t *ticket) place() []byte {
-	return fmt.Appendf(nil, "session %d %s", contentVersion, t.record)
-}
-
-func (t *ticket) aead() (cipher.AEAD, error) {
-	key, err := hkdf.Key(sha256.New, t.key[:], nil, "foregate session record 1", 32)
-	if err != nil {
-		return nil, fmt.Errorf("cookies: derive record key: %w", err)
-	}
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return nil, fmt.Errorf("cookies: record cipher: %w", err)
-	}
-	return cipher.NewGCMWithRandomNonce(block)
 }

@@ -160,7 +160,7 @@ func (s *Sessions) renewHeld(ctx context.Context, sess *Session, renew Renewing)
 func (s *Sessions) whole(ctx context.Context, t *ticket) (*content, Record, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	rec, err := s.store.Load(ctx, t.record)
+	rec, err := s.store.Load(ctx, t.record())
 	if errors.Is(err, ErrNotFound) {
 		return nil, Record{}, ErrNoSession
 	}
@@ -169,7 +169,7 @@ func (s *Sessions) whole(ctx context.Context, t *ticket) (*content, Record, erro
 	}
 	c, _, err := t.open(rec.Data)
 	if err != nil {
-		s.cfg.Log.WarnContext(ctx, "session record unreadable", "session", t.record[:12], "err", err)
+		s.cfg.Log.WarnContext(ctx, "session record unreadable", "session", handle(t.record()), "err", err)
 		return nil, Record{}, ErrNoSession
 	}
 	return c, rec, nil
@@ -229,11 +229,15 @@ func (s *Sessions) Ended(ctx context.Context, r *http.Request, secure bool, audi
 	if n != 1 {
 		return nil, ErrNoSession
 	}
-	t, ok := s.ticket(secure, value)
+	if len(value) > maxTicketCookie {
+		return nil, ErrNoSession
+	}
+	t, ok := s.open(secure, value, idOf(secure, value))
 	if !ok {
 		return nil, ErrNoSession
 	}
-	switch _, err := s.judge(ctx, t, audience); {
+	cached, _ := s.cache.GetIfPresent(t.id)
+	switch _, err := s.judge(ctx, t, cached, audience); {
 	case err == nil:
 		return nil, ErrAlive
 	case !errors.Is(err, ErrIdle) && !errors.Is(err, ErrOver):

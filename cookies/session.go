@@ -42,11 +42,11 @@ type pulse struct {
 }
 
 // Handle is a short name of the session for logs. It is no secret.
-func (s *Session) Handle() string { return handle(s.ticket.record) }
+func (s *Session) Handle() string { return handle(s.Key()) }
 
 // Key is the key of the session's record, for Revoke and for lists of a
 // person's sessions. It opens nothing.
-func (s *Session) Key() string { return s.ticket.record }
+func (s *Session) Key() string { return s.ticket.record() }
 
 // Began is when the person signed in, by the wall clock.
 func (s *Session) Began() time.Time { return time.UnixMilli(s.began) }

@@ -1,9 +1,9 @@
 // Package cookies keeps a signed-in browser signed in.
 //
-// The browser has a small sealed cookie, the ticket: a session ID and a key. The
-// Store has a record under a hash of that ID, sealed with that key. Load finds
-// the cookie of a request, opens the ticket, takes the session from memory or
-// from the store, and judges its audience and its limits. Touch notes a human's
+// The browser has a small sealed cookie, the ticket: a random key. The Store has a
+// record under a hash of the cookie, sealed with that key. Load finds the cookie of a
+// request, takes its session from memory, or opens the ticket and takes it from
+// the store, and judges its audience and its limits. Touch notes a human's
 // activity, which a goroutine writes to the store in batches. Start and End
 // write the store first and the cookie then.
 //
@@ -13,7 +13,6 @@ package cookies
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
@@ -58,10 +57,9 @@ type Sessions struct {
 	keptNames names
 	keptCodec codec
 
-	epoch   time.Time
-	last    atomic.Pointer[Session] // that came into memory, see economise
-	tickets *otter.Cache[[sha256.Size]byte, *ticket]
-	cache   *otter.Cache[string, *Session] // by the record's key
+	epoch time.Time
+	last  atomic.Pointer[Session] // that came into memory, see economise
+	cache *otter.Cache[recordID, *Session]
 
 	watchers  watchers
 	flusher   flusher
@@ -114,15 +112,9 @@ func New(store Store, cfg Config) (*Sessions, error) {
 		epoch:   cfg.Clock(),
 		flusher: newFlusher(),
 	}
-	s.tickets, err = otter.New(&otter.Options[[sha256.Size]byte, *ticket]{
-		MaximumSize: int(max(1, cfg.CacheBytes/1024)),
-	})
-	if err != nil {
-		return nil, fmt.Errorf("cookies: ticket cache: %w", err)
-	}
-	s.cache, err = otter.New(&otter.Options[string, *Session]{
+	s.cache, err = otter.New(&otter.Options[recordID, *Session]{
 		MaximumWeight: uint64(cfg.CacheBytes),
-		Weigher:       func(_ string, sess *Session) uint32 { return uint32(sessionOverhead) + uint32(sess.size) },
+		Weigher:       func(_ recordID, sess *Session) uint32 { return uint32(sessionOverhead) + uint32(sess.size) },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("cookies: session cache: %w", err)
@@ -148,26 +140,33 @@ func (s *Sessions) Load(ctx context.Context, r *http.Request, secure bool, audie
 		// their order says nothing about which.
 		return nil, ErrAmbiguous
 	}
-	t, ok := s.ticket(secure, value)
+	if len(value) > maxTicketCookie {
+		return nil, ErrNoSession
+	}
+	id := idOf(secure, value)
+	if sess, ok := s.cache.GetIfPresent(id); ok {
+		return s.judge(ctx, sess.ticket, sess, audience)
+	}
+	t, ok := s.open(secure, value, id)
 	if !ok {
 		return nil, ErrNoSession
 	}
-	return s.judge(ctx, t, audience)
+	return s.judge(ctx, t, nil, audience)
 }
 
 // Check is Load for a session that was loaded before: is it alive now? It is for
 // connections that outlast their request, such as WebSockets.
 func (s *Sessions) Check(ctx context.Context, sess *Session) (*Session, error) {
-	return s.judge(ctx, sess.ticket, sess.Audience)
+	cached, _ := s.cache.GetIfPresent(sess.ticket.id)
+	return s.judge(ctx, sess.ticket, cached, sess.Audience)
 }
 
-// judge finds a ticket's session and applies its limits. What is in memory is
-// enough to let a person in; nobody is declared idle before the store was asked,
+// judge finds a ticket's session, unless it was in memory, and applies its limits.
+// What is in memory is enough to let a person in; nobody is declared idle before the store was asked,
 // since another replica may have seen the person.
-func (s *Sessions) judge(ctx context.Context, t *ticket, audience string) (*Session, error) {
+func (s *Sessions) judge(ctx context.Context, t *ticket, sess *Session, audience string) (*Session, error) {
 	at := s.now()
-	sess, ok := s.cache.GetIfPresent(t.record)
-	if !ok || sess.idle(at) || !s.trusted(sess) {
+	if sess == nil || sess.idle(at) || !s.trusted(sess) {
 		var err error
 		if sess, err = s.read(ctx, t, sess); err != nil {
 			return nil, err
@@ -192,15 +191,15 @@ func (s *Sessions) now() int64 { return int64(s.cfg.Clock().Sub(s.epoch)) }
 // which the session was ended, and reads again.
 func (s *Sessions) read(ctx context.Context, t *ticket, old *Session) (*Session, error) {
 	if old != nil {
-		s.cache.ComputeIfPresent(t.record, func(present *Session) (*Session, otter.ComputeOp) {
+		s.cache.ComputeIfPresent(t.id, func(present *Session) (*Session, otter.ComputeOp) {
 			if present == old {
 				return nil, otter.InvalidateOp
 			}
 			return present, otter.CancelOp
 		})
 	}
-	return s.cache.Get(ctx, t.record, otter.LoaderFunc[string, *Session](
-		func(ctx context.Context, key string) (*Session, error) { return s.fetch(ctx, t, old) }))
+	return s.cache.Get(ctx, t.id, otter.LoaderFunc[recordID, *Session](
+		func(ctx context.Context, _ recordID) (*Session, error) { return s.fetch(ctx, t, old) }))
 }
 
 func (s *Sessions) fetch(ctx context.Context, t *ticket, old *Session) (*Session, error) {
@@ -278,18 +277,18 @@ func (s *Sessions) create(ctx context.Context, t *ticket, o Opening, id authn.Id
 	if err != nil {
 		return nil, err
 	}
-	note, err := s.noter.seal(t.record, Summary{User: id.User, Name: id.Name, Method: id.Method, App: o.App, Client: o.Client, Began: first.began})
+	note, err := s.noter.seal(t.record(), Summary{User: id.User, Name: id.Name, Method: id.Method, App: o.App, Client: o.Client, Began: first.began})
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	if err := s.store.Create(ctx, t.record, Record{Data: data, Expires: c.expires(), Tags: s.tagger.of(&id), Note: note}); err != nil {
+	if err := s.store.Create(ctx, t.record(), Record{Data: data, Expires: c.expires(), Tags: s.tagger.of(&id), Note: note}); err != nil {
 		return nil, fmt.Errorf("cookies: store session: %w", err)
 	}
 	sess := s.newSession(t, c, size, 1)
 	sess.trust = s.following.trust.Load() // nobody else knows of it yet
-	s.cache.Set(t.record, sess)
+	s.cache.Set(t.id, sess)
 	return sess, nil
 }
 
@@ -321,7 +320,7 @@ func (s *Sessions) dismiss(ctx context.Context, r *http.Request, secure bool) (*
 		if sess != nil {
 			sess.Identity.Private = private
 		}
-		if err := s.Revoke(ctx, t.record); err != nil {
+		if err := s.Revoke(ctx, t.record()); err != nil {
 			return nil, err
 		}
 		if first == nil {
@@ -347,7 +346,10 @@ func (s *Sessions) presented(r *http.Request, secure bool) []*ticket {
 				return all
 			}
 			_, value, _ := strings.Cut(pair, "=")
-			if t, ok := s.ticket(secure, trimSpace(value)); ok {
+			if value = trimSpace(value); len(value) > maxTicketCookie {
+				continue
+			}
+			if t, ok := s.open(secure, value, idOf(secure, value)); ok {
 				all = append(all, t)
 			}
 		}
@@ -369,7 +371,9 @@ func (s *Sessions) Revoke(ctx context.Context, key string) error {
 // The next request reads it from the store, and so does one that is just
 // reading it.
 func (s *Sessions) Forget(key string) {
-	s.cache.Invalidate(key)
+	if id, ok := parseRecordID(key); ok {
+		s.cache.Invalidate(id)
+	}
 	s.watchers.tell(key)
 }
 

@@ -8,49 +8,53 @@ import (
 )
 
 const (
-	ticketVersion   = 1
-	ticketIDSize    = 16
+	ticketVersion   = 2
 	ticketKeySize   = 32
-	ticketSize      = 1 + ticketIDSize + ticketKeySize
+	ticketSize      = 1 + ticketKeySize
 	maxTicketCookie = 192
 )
 
-// ticket is what the session cookie holds: where the record lies and the key
-// that opens it.
+// recordID says where a session lies: SHA-256 of its cookie's value. In base64url
+// it is the record's key. Neither memory nor the store then holds what a browser
+// would have to send.
+type recordID [sha256.Size]byte
+
+func (id *recordID) String() string { return base64.RawURLEncoding.EncodeToString(id[:]) }
+
+// parseRecordID is the inverse of String; false for the key of another record.
+func parseRecordID(key string) (id recordID, ok bool) {
+	if len(key) != base64.RawURLEncoding.EncodedLen(len(id)) {
+		return id, false
+	}
+	n, err := base64.RawURLEncoding.Decode(id[:], []byte(key))
+	return id, err == nil && n == len(id)
+}
+
+// idOf a cookie's value. Over https and plain http the same value would be two
+// cookies of different names.
+func idOf(secure bool, value string) recordID {
+	var buf [1 + maxTicketCookie]byte
+	if secure {
+		buf[0] = 's'
+	}
+	return sha256.Sum256(buf[:1+copy(buf[1:], value)])
+}
+
+// ticket is what the session cookie stands for: where the record lies, and the key
+// that opens it, which is sealed in the cookie.
 type ticket struct {
-	record string // key of the record: SHA-256 of the session ID in base64url
-	key    [ticketKeySize]byte
+	id  recordID
+	key [ticketKeySize]byte
 }
 
-// newTicket makes a ticket with a new session ID and the plain text of its cookie.
-func newTicket() (*ticket, []byte) {
-	plain := make([]byte, ticketSize)
-	_, _ = rand.Read(plain) // never fails: crypto/rand ends the process instead
-	plain[0] = ticketVersion
-	t, _ := parseTicket(plain)
-	return t, plain
-}
+// record is the key of the session's record.
+func (t *ticket) record() string { return t.id.String() }
 
-func parseTicket(plain []byte) (*ticket, bool) {
-	if len(plain) != ticketSize || plain[0] != ticketVersion {
-		return nil, false
-	}
-	id := sha256.Sum256(plain[1 : 1+ticketIDSize])
-	t := &ticket{record: base64.RawURLEncoding.EncodeToString(id[:])}
-	copy(t.key[:], plain[1+ticketIDSize:])
-	return t, true
-}
+// box seals the record's content.
+func (t *ticket) box() box { return box{t.key, t.record()} }
 
-// ticket returns what a cookie value opens to. That never changes for a value,
-// so it is remembered, under a hash: memory then holds no cookies.
-func (s *Sessions) ticket(secure bool, value string) (*ticket, bool) {
-	if len(value) > maxTicketCookie {
-		return nil, false
-	}
-	sum := ticketHash(secure, value)
-	if t, ok := s.tickets.GetIfPresent(sum); ok {
-		return t, true
-	}
+// open returns the ticket of a cookie's value, whose id this is.
+func (s *Sessions) open(secure bool, value string, id recordID) (*ticket, bool) {
 	sealed, ok := s.stamper.sealed(value)
 	if !ok {
 		return nil, false
@@ -59,30 +63,27 @@ func (s *Sessions) ticket(secure bool, value string) (*ticket, bool) {
 	if !ok {
 		return nil, false
 	}
-	t, ok := parseTicket(plain)
-	if ok {
-		s.tickets.Set(sum, t)
-	}
-	return t, ok
+	return parseTicket(plain, id)
 }
 
-func ticketHash(secure bool, value string) [sha256.Size]byte {
-	var buf [1 + maxTicketCookie]byte
-	if secure {
-		buf[0] = 's'
+func parseTicket(plain []byte, id recordID) (*ticket, bool) {
+	if len(plain) != ticketSize || plain[0] != ticketVersion {
+		return nil, false
 	}
-	return sha256.Sum256(buf[:1+copy(buf[1:], value)])
+	t := &ticket{id: id}
+	copy(t.key[:], plain[1:])
+	return t, true
 }
 
-// issue makes a new ticket and its cookie value, and remembers it for the request
-// that follows.
+// issue makes a new ticket and its cookie value.
 func (s *Sessions) issue(secure bool) (*ticket, string, error) {
-	t, plain := newTicket()
-	sealed, err := s.codec.seal(s.names.session(secure), plain)
+	t := new(ticket)
+	_, _ = rand.Read(t.key[:]) // never fails: crypto/rand ends the process instead
+	sealed, err := s.codec.seal(s.names.session(secure), append([]byte{ticketVersion}, t.key[:]...))
 	if err != nil {
 		return nil, "", fmt.Errorf("cookies: seal ticket: %w", err)
 	}
 	value := s.stamper.stamped(sealed)
-	s.tickets.Set(ticketHash(secure, value), t)
+	t.id = idOf(secure, value)
 	return t, value, nil
 }

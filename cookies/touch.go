@@ -125,7 +125,6 @@ func (s *Sessions) Close() error {
 			}
 		}
 		s.closed = s.write(left)
-		s.tickets.StopAllGoroutines()
 		s.cache.StopAllGoroutines()
 	})
 	return s.closed

@@ -20,11 +20,11 @@ func later(t *testing.T, tk *ticket, version, since int) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	aead, err := tk.aead()
+	data, err := tk.box().seal(plain)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return aead.Seal(nil, nil, plain, tk.place())
+	return data
 }
 
 func TestFM20RecordOfALaterVersionSurvivesBeingWritten(t *testing.T) {
@@ -39,11 +39,7 @@ func TestFM20RecordOfALaterVersionSurvivesBeingWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	aead, err := tk.aead()
-	if err != nil {
-		t.Fatal(err)
-	}
-	plain, err := aead.Open(nil, nil, data, tk.place())
+	plain, err := tk.box().open(data)
 	if err != nil {
 		t.Fatal(err)
 	}
