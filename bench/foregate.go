@@ -30,37 +30,49 @@ type setting struct {
 	name   string
 	access bool   // the access log is written
 	method string // YAML of the one sign-in method
+	redis  string // address of the Redis that has the sessions; empty: the embedded store
+	prefix string // of its keys there; empty: the default
 }
 
 // startForegate starts one Foregate on the proxy's core, in front of the
 // upstream, and waits until it answers.
 func (s *stand) startForegate(binary string, set setting) (*foregate, error) {
-	var addrs [2]string
+	conf, addrs, err := s.prepare(set)
+	if err != nil {
+		return nil, err
+	}
+	f, err := s.serve(binary, set, conf, addrs)
+	if err != nil {
+		return nil, err
+	}
+	f.idle, err = f.settled(s.ctx)
+	return f, err
+}
+
+// prepare writes the configuration of one Foregate, and returns where it is and the
+// addresses for people and for the operator.
+func (s *stand) prepare(set setting) (conf string, addrs [2]string, err error) {
 	for i := range addrs {
-		var err error
 		if addrs[i], err = freeAddress(); err != nil {
-			return nil, err
+			return "", addrs, err
 		}
 	}
 	dir := filepath.Join(s.dir, set.name+"-files")
 	if err := os.Mkdir(dir, 0o700); err != nil {
-		return nil, err
+		return "", addrs, err
 	}
-	conf := filepath.Join(dir, "foregate.yaml")
-	if err := os.WriteFile(conf, []byte(foregateConfig(addrs[0], addrs[1], dir, s.upstream, set)), 0o600); err != nil {
-		return nil, err
-	}
+	conf = filepath.Join(dir, "foregate.yaml")
+	return conf, addrs, os.WriteFile(conf, []byte(foregateConfig(addrs[0], addrs[1], dir, s.upstream, set)), 0o600)
+}
+
+// serve starts a Foregate that was prepared, and waits until it answers.
+func (s *stand) serve(binary string, set setting, conf string, addrs [2]string) (*foregate, error) {
 	p, err := s.launch(s.proxyCore, set.name, nil, binary, "serve", "-c", conf)
 	if err != nil {
 		return nil, err
 	}
 	p.addrs = []string{addrs[0]}
-	if err := s.answering(p, addrs[0]); err != nil {
-		return nil, err
-	}
-	f := &foregate{process: p, admin: addrs[1]}
-	f.idle, err = f.settled(s.ctx)
-	return f, err
+	return &foregate{process: p, admin: addrs[1]}, s.answering(p, addrs[0])
 }
 
 // foregateConfig writes access logs as JSON at level info when they are wanted,
@@ -70,11 +82,19 @@ func foregateConfig(listen, admin, dir, upstream string, set setting) string {
 	if set.access {
 		level = "info"
 	}
+	shared := ""
+	if set.redis != "" {
+		prefix := set.prefix
+		if prefix == "" {
+			prefix = "foregate"
+		}
+		shared = fmt.Sprintf("\n  redis: {addresses: [%q], prefix: %q}\nsession: {secrets: [the same secret on each of these Foregates]}", set.redis, prefix)
+	}
 	return fmt.Sprintf(`listen:
   http: %q
   admin: %q
 storage:
-  path: %q
+  path: %q%s
 log:
   format: json
   level: %s
@@ -86,7 +106,7 @@ apps:
     hosts: [%q]
     upstream: {url: "http://%s"}
     methods: [bench]
-`, listen, admin, filepath.Join(dir, "data"), level, set.access, set.method, listen, upstream)
+`, listen, admin, filepath.Join(dir, "data"), shared, level, set.access, set.method, listen, upstream)
 }
 
 // localMethod keeps the one user in the configuration.

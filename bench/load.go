@@ -18,7 +18,7 @@ type order struct {
 	Cookies  []string      // Cookie headers, used in turn; none: the header is absent
 	Conns    int           // connections at once
 	For      time.Duration // how long, the warm-up included
-	Most     int64         // sign-in: stop after so many; 0: only For counts
+	Most     int64         // sign-in, page: stop after so many; 0: only For counts
 	Status   int           // the only status that is right
 	Size     int64         // page: bytes of a right body, -1 for any; upload, download: bytes to carry
 	User     string        // sign-in: what is put into the form

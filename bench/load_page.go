@@ -85,7 +85,7 @@ type pageConn struct {
 
 func (c *pageConn) run(ctx context.Context, counted, end time.Time) error {
 	defer c.close()
-	for now := time.Now(); now.Before(end); {
+	for now := time.Now(); now.Before(end) && (c.order.Most == 0 || int64(c.next) < c.order.Most); {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -106,7 +106,7 @@ func (c *pageConn) run(ctx context.Context, counted, end time.Time) error {
 // requests (RFC 9112, section 9.5) is opened again once.
 func (c *pageConn) exchange(ctx context.Context) error {
 	request := c.requests[c.next%len(c.requests)]
-	c.next++
+	c.next += c.order.Conns // the connections share the requests out
 	fresh := c.conn == nil
 	err := c.attempt(ctx, request)
 	if fresh || !errors.Is(err, errClosedIdle) {

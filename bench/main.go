@@ -138,6 +138,8 @@ func (s *stand) measure(ctx context.Context, progress io.Writer) *report {
 		{"sign-in by OpenID Connect", s.signingIn},
 		{"sign-in with a password", s.passwords},
 		{"look-up", s.lookup},
+		{"Redis", s.shared},
+		{"a stock of sessions", s.stored},
 	} {
 		fmt.Fprintln(progress, stage.name)
 		if err := stage.do(ctx, r); err != nil {

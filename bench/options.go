@@ -17,6 +17,7 @@ type options struct {
 	length    time.Duration // of one run of the main comparison
 	conns     int
 	sessions  int   // full sign-ins
+	stock     int   // sessions in a store
 	transfer  int64 // MiB of the large bodies
 	algorithm string
 	limit     time.Duration
@@ -49,9 +50,10 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	f.DurationVar(&o.length, "length", 4*time.Second, "length of one run of the main comparison; the others take half")
 	f.IntVar(&o.conns, "conns", 64, "connections at once")
 	f.IntVar(&o.sessions, "sessions", 10000, "full sign-ins, each of which leaves a session")
+	f.IntVar(&o.stock, "stock", 100_000, "sessions that each store is filled with; 0 leaves that out")
 	f.Int64Var(&o.transfer, "transfer", 1024, "`MiB` of the large bodies")
 	f.StringVar(&o.algorithm, "algorithm", "RS256", "how the stub provider signs: RS256 or ES256")
-	f.DurationVar(&o.limit, "limit", 6*time.Minute, "stop measuring after this time; building is not counted")
+	f.DurationVar(&o.limit, "limit", 9*time.Minute, "stop measuring after this time; building is not counted")
 	f.IntVar(&o.proxyCore, "proxy-core", 0, "core of the proxy that is measured")
 	f.IntVar(&o.loadCore, "load-core", 1, "core of the load generator and the upstream")
 	f.StringVar(&o.binary, "foregate", "", "a Foregate `binary`; empty builds it")
@@ -59,7 +61,7 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	f.StringVar(&o.upstreamListen, "upstream", loopback, "`address` of bench's own upstream, for peers to forward to")
 	f.StringVar(&o.json, "json", "", "also write the report to this `file`")
 	f.BoolVar(&o.check, "check", false, "exit 1 unless every goal is met")
-	quick := f.Bool("quick", false, "3 rounds of 1 s, 500 sessions, 256 MiB, unless said otherwise: a look, not a measurement")
+	quick := f.Bool("quick", false, "3 rounds of 1 s, 500 sessions, a stock of 5000, 256 MiB, unless said otherwise: a look, not a measurement")
 	f.Func("target", "`name=URL` of a proxy that is listening already; may be repeated", func(v string) error {
 		return o.addPeer(v)
 	})
@@ -84,7 +86,7 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 func hurry(f *flag.FlagSet) error {
 	given := make(map[string]bool)
 	f.Visit(func(g *flag.Flag) { given[g.Name] = true })
-	for name, value := range map[string]string{"rounds": "3", "length": "1s", "sessions": "500", "transfer": "256"} {
+	for name, value := range map[string]string{"rounds": "3", "length": "1s", "sessions": "500", "stock": "5000", "transfer": "256"} {
 		if given[name] {
 			continue
 		}

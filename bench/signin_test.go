@@ -20,7 +20,7 @@ import (
 func signInAt(t *testing.T, issuer, password string) (outcome, error) {
 	t.Helper()
 	up := serve(t, upstreamHandler())
-	gate := serve(t, newStandIn(up.URL, issuer))
+	gate := serve(t, newStandIn(up.URL, issuer, ""))
 	return carry(t, gate, order{Kind: "sign-in", Path: "/page", Conns: 2, For: 20 * time.Second, Most: 3, User: userName, Password: password})
 }
 

@@ -33,6 +33,8 @@ type stand struct {
 	logged   *foregate // the same with its access log on
 	peers    []target
 
+	redisAddr string // empty: left out
+
 	notes []string // what a reader must know to judge the figures
 }
 

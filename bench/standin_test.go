@@ -13,10 +13,14 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"regexp"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // TestMain lets the test binary take the roles of bench and of the Foregate that
@@ -35,7 +39,13 @@ func TestMain(m *testing.M) {
 		fmt.Println("hashed:\n$argon2id$stand-in")
 	case "serve":
 		err = serveStandIn(ctx, os.Args[3])
+	case "sessions": // import: nothing is kept, and the folder is there all the same
+		err = os.Mkdir(filepath.Join(filepath.Dir(os.Args[4]), "data"), 0o700)
 	default:
+		if !strings.HasPrefix(os.Args[1], "-") {
+			fmt.Fprintln(os.Stderr, "the stand-in has no command", os.Args[1])
+			os.Exit(2)
+		}
 		os.Exit(m.Run())
 	}
 	if err != nil {
@@ -52,10 +62,11 @@ type standIn struct {
 
 	mu       sync.Mutex
 	sessions map[string]bool
+	shared   *redis.Client     // has the sessions in their place, if not nil
 	attempts map[string]string // attempt or state to PKCE verifier
 }
 
-var listed = regexp.MustCompile(`(http|admin|issuer|url): "?([^"\s}]+)`)
+var listed = regexp.MustCompile(`(http|admin|issuer|url|addresses): \[?"?([^"\s}\]]+)`)
 
 func serveStandIn(ctx context.Context, conf string) error {
 	data, err := os.ReadFile(conf)
@@ -68,7 +79,7 @@ func serveStandIn(ctx context.Context, conf string) error {
 	}
 	var all []listening
 	for name, h := range map[string]http.Handler{
-		"http":  newStandIn(found["url"], found["issuer"]),
+		"http":  newStandIn(found["url"], found["issuer"], found["addresses"]),
 		"admin": http.HandlerFunc(serveStandInFigures),
 	} {
 		l, err := net.Listen("tcp", found[name])
@@ -85,12 +96,40 @@ func serveStandInFigures(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "%s{operation=\"load\"} 3\n", metricStoreOps)
 }
 
-func newStandIn(upstream, issuer string) *standIn {
+func newStandIn(upstream, issuer, addresses string) *standIn {
 	u, err := url.Parse(upstream)
 	if err != nil {
 		panic(err)
 	}
-	return &standIn{issuer: issuer, proxy: bareProxy(u), sessions: map[string]bool{}, attempts: map[string]string{}}
+	s := &standIn{issuer: issuer, proxy: bareProxy(u), sessions: map[string]bool{}, attempts: map[string]string{}}
+	if addresses != "" {
+		s.shared = redis.NewClient(&redis.Options{Addr: addresses})
+	}
+	return s
+}
+
+func (s *standIn) known(ctx context.Context, id string) bool {
+	if s.shared != nil {
+		n, err := s.shared.Exists(ctx, id).Result()
+		return err == nil && n == 1
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sessions[id]
+}
+
+func (s *standIn) keep(ctx context.Context, id string, signedIn bool) {
+	s.mu.Lock()
+	s.sessions[id] = signedIn
+	s.mu.Unlock()
+	if s.shared == nil {
+		return
+	}
+	if signedIn {
+		_ = s.shared.Set(ctx, id, 1, 0)
+	} else {
+		_ = s.shared.Del(ctx, id)
+	}
 }
 
 func (s *standIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -101,12 +140,13 @@ func (s *standIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.form(w, r)
 	case "/sso/callback/oidc":
 		s.callback(w, r)
+	case "/sso/sign-out":
+		if c, err := r.Cookie("foregate"); err == nil {
+			s.keep(r.Context(), c.Value, false)
+		}
 	default:
 		c, err := r.Cookie("foregate")
-		s.mu.Lock()
-		known := err == nil && s.sessions[c.Value]
-		s.mu.Unlock()
-		if !known {
+		if err != nil || !s.known(r.Context(), c.Value) {
 			http.Redirect(w, r, "/sso/sign-in?rd="+url.QueryEscape(r.URL.RequestURI()), http.StatusFound)
 			return
 		}
@@ -188,9 +228,7 @@ func (s *standIn) callback(w http.ResponseWriter, r *http.Request) {
 
 func (s *standIn) signedIn(w http.ResponseWriter, r *http.Request) {
 	id := rand.Text() + rand.Text()
-	s.mu.Lock()
-	s.sessions[id] = true
-	s.mu.Unlock()
+	s.keep(r.Context(), id, true)
 	http.SetCookie(w, &http.Cookie{Name: "attempt", Path: "/sso", MaxAge: -1})
 	http.SetCookie(w, &http.Cookie{Name: "foregate", Value: id, Path: "/", HttpOnly: true})
 	http.Redirect(w, r, "/page", http.StatusSeeOther)

@@ -2,6 +2,7 @@ package cookies
 
 import (
 	"encoding/json"
+	"strconv"
 	"testing"
 )
 
@@ -10,6 +11,7 @@ func WithField(t *testing.T, sess *Session, data []byte, name, value string) []b
 	t.Helper()
 	all := fields(t, sess, data)
 	all[name] = json.RawMessage(value)
+	all["v"], all["vs"] = []byte(strconv.Itoa(contentVersion+1)), []byte(strconv.Itoa(contentVersion))
 	plain, err := json.Marshal(all)
 	if err != nil {
 		t.Fatal(err)

@@ -65,8 +65,10 @@ func (t *ticket) open(data []byte) (c *content, size int, err error) {
 	if c.Version < 1 || c.Version > contentVersion && (c.Since < 1 || c.Since > contentVersion) {
 		return nil, 0, fmt.Errorf("cookies: session of unknown version %d", c.Version)
 	}
-	if c.more, err = unknownIn(plain); err != nil {
-		return nil, 0, err
+	if c.Version > contentVersion { // or there is nothing that we do not know
+		if c.more, err = unknownIn(plain); err != nil {
+			return nil, 0, err
+		}
 	}
 	return c, len(plain), nil
 }
