@@ -139,8 +139,10 @@ func usedMemory(ctx context.Context, c *redis.Client) (float64, error) {
 	return 0, errors.New("redis does not tell its memory")
 }
 
-// coldRedis asks a Foregate that was just started with each session once.
+// coldRedis asks a Foregate that has worked for one person with each other session
+// once.
 func (s *stand) coldRedis(ctx context.Context, r *report, set setting, cookies []string) error {
+	warm := order{Kind: "page", Path: "/page", Cookies: cookies[:1], Conns: s.conns, For: 2 * s.short(), Size: pageSize}
 	o := order{Kind: "page", Path: "/page", Cookies: cookies, Most: int64(len(cookies)), Conns: s.conns, For: time.Minute, Size: pageSize}
 	all := make(series)
 	var jobs []job
@@ -159,6 +161,9 @@ func (s *stand) coldRedis(ctx context.Context, r *report, set setting, cookies [
 			return err
 		}
 		cold.name = nameCold
+		if _, err := s.run(ctx, cold.ask(warm)); err != nil {
+			return err
+		}
 		jobs = []job{bare.ask(o), cold.ask(o)}
 		for _, j := range jobs {
 			j.Cookies = cookies

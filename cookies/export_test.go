@@ -1,6 +1,7 @@
 package cookies
 
 import (
+	"bytes"
 	"encoding/json"
 	"strconv"
 	"testing"
@@ -9,14 +10,14 @@ import (
 // WithField adds a field to a sealed record, as a later version would.
 func WithField(t *testing.T, sess *Session, data []byte, name, value string) []byte {
 	t.Helper()
-	all := fields(t, sess, data)
+	all, secrets := fields(t, sess, data)
 	all[name] = json.RawMessage(value)
 	all["v"], all["vs"] = []byte(strconv.Itoa(contentVersion+1)), []byte(strconv.Itoa(contentVersion))
 	plain, err := json.Marshal(all)
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err = sess.ticket.box().seal(plain)
+	data, err = sess.ticket.box().seal(append(plain, secrets...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,18 +27,22 @@ func WithField(t *testing.T, sess *Session, data []byte, name, value string) []b
 // Field is a field of a sealed record.
 func Field(t *testing.T, sess *Session, data []byte, name string) string {
 	t.Helper()
-	return string(fields(t, sess, data)[name])
+	all, _ := fields(t, sess, data)
+	return string(all[name])
 }
 
-func fields(t *testing.T, sess *Session, data []byte) map[string]json.RawMessage {
+// fields of a record, and what follows them.
+func fields(t *testing.T, sess *Session, data []byte) (all map[string]json.RawMessage, secrets []byte) {
 	t.Helper()
 	plain, err := sess.ticket.box().open(data)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var all map[string]json.RawMessage
+	if at := bytes.IndexByte(plain, secretsFollow); at >= 0 {
+		plain, secrets = plain[:at], plain[at:]
+	}
 	if err := json.Unmarshal(plain, &all); err != nil {
 		t.Fatal(err)
 	}
-	return all
+	return all, secrets
 }

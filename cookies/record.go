@@ -1,6 +1,7 @@
 package cookies
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -26,6 +27,7 @@ type content struct {
 	Identity authn.Identity `json:"u"`
 
 	more *unknown
+	size int // of the plain text, without Identity.Private
 }
 
 // afterlife is how long a record outlives its session, so that people whose
@@ -38,37 +40,62 @@ func (c *content) expires() time.Time {
 	return time.UnixMilli(c.Began + c.Lifetime).Add(afterlife)
 }
 
+// A record's plain text is the content without the method's own secrets and, behind
+// a zero byte, those: most of its bytes, which a request does not need.
+const secretsFollow = 0
+
 // seal encrypts c.
 func (t *ticket) seal(c *content) ([]byte, error) {
-	plain, err := json.Marshal(c)
+	open := *c
+	open.Identity.Private = nil
+	plain, err := json.Marshal(&open)
+	if err == nil && c.more != nil {
+		plain, err = c.more.addTo(plain)
+	}
+	if err == nil && c.Identity.Private != nil {
+		var secrets []byte
+		secrets, err = json.Marshal(c.Identity.Private)
+		plain = append(append(plain, secretsFollow), secrets...)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cookies: encode session: %w", err)
-	}
-	if c.more != nil {
-		if plain, err = c.more.addTo(plain); err != nil {
-			return nil, fmt.Errorf("cookies: encode session: %w", err)
-		}
 	}
 	return t.box().seal(plain)
 }
 
-// open is the inverse of seal. size is the length of the plain text.
-func (t *ticket) open(data []byte) (c *content, size int, err error) {
+// open is the inverse of seal.
+func (t *ticket) open(data []byte) (*content, error) {
+	c, secrets, err := t.peek(data)
+	if err != nil || secrets == nil {
+		return c, err
+	}
+	if err := json.Unmarshal(secrets, &c.Identity.Private); err != nil {
+		return nil, fmt.Errorf("cookies: decode session: %w", err)
+	}
+	return c, nil
+}
+
+// peek is open without Identity.Private, which it returns as it is in the record;
+// nil if there is none.
+func (t *ticket) peek(data []byte) (c *content, secrets []byte, err error) {
 	plain, err := t.box().open(data)
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
-	c = new(content)
+	if at := bytes.IndexByte(plain, secretsFollow); at >= 0 {
+		plain, secrets = plain[:at], plain[at+1:]
+	}
+	c = &content{size: len(plain)}
 	if err := json.Unmarshal(plain, c); err != nil {
-		return nil, 0, fmt.Errorf("cookies: decode session: %w", err)
+		return nil, nil, fmt.Errorf("cookies: decode session: %w", err)
 	}
 	if c.Version < 1 || c.Version > contentVersion && (c.Since < 1 || c.Since > contentVersion) {
-		return nil, 0, fmt.Errorf("cookies: session of unknown version %d", c.Version)
+		return nil, nil, fmt.Errorf("cookies: session of unknown version %d", c.Version)
 	}
 	if c.Version > contentVersion { // or there is nothing that we do not know
 		if c.more, err = unknownIn(plain); err != nil {
-			return nil, 0, err
+			return nil, nil, err
 		}
 	}
-	return c, len(plain), nil
+	return c, secrets, nil
 }

@@ -158,21 +158,35 @@ func (s *Sessions) renewHeld(ctx context.Context, sess *Session, renew Renewing)
 
 // whole reads a session's record, with what memory does not hold of it.
 func (s *Sessions) whole(ctx context.Context, t *ticket) (*content, Record, error) {
+	rec, err := s.fetchRecord(ctx, t)
+	if err != nil {
+		return nil, Record{}, err
+	}
+	c, err := t.open(rec.Data)
+	if err != nil {
+		return nil, Record{}, s.unreadable(ctx, t, err)
+	}
+	return c, rec, nil
+}
+
+func (s *Sessions) fetchRecord(ctx context.Context, t *ticket) (Record, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	rec, err := s.store.Load(ctx, t.record())
 	if errors.Is(err, ErrNotFound) {
-		return nil, Record{}, ErrNoSession
+		return Record{}, ErrNoSession
 	}
 	if err != nil {
-		return nil, Record{}, fmt.Errorf("cookies: load session: %w", err)
+		return Record{}, fmt.Errorf("cookies: load session: %w", err)
 	}
-	c, _, err := t.open(rec.Data)
-	if err != nil {
-		s.cfg.Log.WarnContext(ctx, "session record unreadable", "session", handle(t.record()), "err", err)
-		return nil, Record{}, ErrNoSession
-	}
-	return c, rec, nil
+	return rec, nil
+}
+
+// unreadable is ErrNoSession: garbage in the store costs one person a sign-in, and
+// nobody else anything.
+func (s *Sessions) unreadable(ctx context.Context, t *ticket, err error) error {
+	s.cfg.Log.WarnContext(ctx, "session record unreadable", "session", handle(t.record()), "err", err)
+	return ErrNoSession
 }
 
 // revise changes a session's record. A sign-out meanwhile wins: ErrNoSession.
@@ -243,8 +257,7 @@ func (s *Sessions) Ended(ctx context.Context, r *http.Request, secure bool, audi
 	case !errors.Is(err, ErrIdle) && !errors.Is(err, ErrOver):
 		return nil, err
 	}
-	sess, _, err := s.load(ctx, t)
-	return sess, err
+	return s.load(ctx, t)
 }
 
 // Reenter makes a session that Away returned go on: a person is back whose

@@ -24,7 +24,7 @@ type Session struct {
 	// added. Tokens are needed when the session ends and not at every request, and
 	// would be most of its size.
 	partial bool
-	size    int32 // of the record, without Private, roughly
+	size    int32 // of the record, without Private
 	trust   int32 // since when we would have been told of changes, see following
 
 	keep atomic.Value
@@ -95,15 +95,15 @@ func (s *Session) content(seen time.Time) *content {
 	}
 }
 
-// newSession makes the session that a record of size bytes tells of. A time in the future
+// newSession makes the session that a record tells of, beside which there are secrets or not. A time in the future
 // counts as now: the clock was set back, or another replica's is ahead. So
 // nobody is signed out by that, and nobody gains more than what the clock lost.
-func (s *Sessions) newSession(t *ticket, c *content, size int, version int64) *Session {
+func (s *Sessions) newSession(t *ticket, c *content, secrets bool, version int64) *Session {
 	now := s.cfg.Clock()
 	at := int64(now.Sub(s.epoch))
 	sess := &Session{
 		Identity: c.Identity,
-		partial:  c.Identity.Private != nil || c.more != nil || c.Version != contentVersion,
+		partial:  secrets || c.more != nil || c.Version != contentVersion,
 		Audience: c.Audience,
 		Limits: Limits{
 			Idle:     time.Duration(c.Idle) * time.Millisecond,
@@ -112,7 +112,7 @@ func (s *Sessions) newSession(t *ticket, c *content, size int, version int64) *S
 		ticket: t,
 		began:  c.Began,
 		pulse:  new(pulse),
-		size:   int32(size - privateSize(&c.Identity)),
+		size:   int32(c.size),
 	}
 	sess.over = at + int64(sess.Limits.Lifetime-past(now, c.Began))
 	if !c.Identity.Renew.IsZero() {
@@ -162,12 +162,4 @@ func common(a, b string) string {
 		return b
 	}
 	return a
-}
-
-func privateSize(id *authn.Identity) int {
-	n := 0
-	for key, value := range id.Private {
-		n += len(key) + len(value)
-	}
-	return n
 }

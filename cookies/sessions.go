@@ -204,7 +204,7 @@ func (s *Sessions) read(ctx context.Context, t *ticket, old *Session) (*Session,
 
 func (s *Sessions) fetch(ctx context.Context, t *ticket, old *Session) (*Session, error) {
 	since := s.following.trust.Load() // before reading: what changes from now on, we are told
-	sess, _, err := s.load(ctx, t)
+	sess, err := s.load(ctx, t)
 	if err != nil {
 		return nil, err
 	}
@@ -215,14 +215,17 @@ func (s *Sessions) fetch(ctx context.Context, t *ticket, old *Session) (*Session
 	return sess, nil
 }
 
-// load reads a session from the store, and apart from it what memory does not
-// hold of its identity.
-func (s *Sessions) load(ctx context.Context, t *ticket) (*Session, map[string]string, error) {
-	c, rec, err := s.whole(ctx, t)
+// load reads a session from the store, as memory holds it.
+func (s *Sessions) load(ctx context.Context, t *ticket) (*Session, error) {
+	rec, err := s.fetchRecord(ctx, t)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return s.newSession(t, c, len(rec.Data), rec.Version), c.Identity.Private, nil
+	c, secrets, err := t.peek(rec.Data)
+	if err != nil {
+		return nil, s.unreadable(ctx, t, err)
+	}
+	return s.newSession(t, c, secrets != nil, rec.Version), nil
 }
 
 // Opening says where and on what terms a session begins.
@@ -273,7 +276,7 @@ func (s *Sessions) create(ctx context.Context, t *ticket, o Opening, id authn.Id
 	if err != nil {
 		return nil, err
 	}
-	c, size, err := t.open(data)
+	c, secrets, err := t.peek(data)
 	if err != nil {
 		return nil, err
 	}
@@ -286,7 +289,7 @@ func (s *Sessions) create(ctx context.Context, t *ticket, o Opening, id authn.Id
 	if err := s.store.Create(ctx, t.record(), Record{Data: data, Expires: c.expires(), Tags: s.tagger.of(&id), Note: note}); err != nil {
 		return nil, fmt.Errorf("cookies: store session: %w", err)
 	}
-	sess := s.newSession(t, c, size, 1)
+	sess := s.newSession(t, c, secrets != nil, 1)
 	sess.trust = s.following.trust.Load() // nobody else knows of it yet
 	s.cache.Set(t.id, sess)
 	return sess, nil
@@ -313,11 +316,14 @@ func (s *Sessions) dismiss(ctx context.Context, r *http.Request, secure bool) (*
 	defer cancel()
 	var first *Session
 	for _, t := range s.presented(r, secure) {
-		sess, private, err := s.load(ctx, t)
+		c, rec, err := s.whole(ctx, t)
 		if err != nil && !errors.Is(err, ErrNoSession) {
 			return nil, err
 		}
-		if sess != nil {
+		var sess *Session
+		if c != nil {
+			private := c.Identity.Private
+			sess = s.newSession(t, c, private != nil, rec.Version)
 			sess.Identity.Private = private
 		}
 		if err := s.Revoke(ctx, t.record()); err != nil {

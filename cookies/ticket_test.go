@@ -99,19 +99,19 @@ func TestSE17RecordOpensAtItsPlaceOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := here.open(data); err != nil {
+	if _, err := here.open(data); err != nil {
 		t.Fatal(err)
 	}
 	elsewhere := *here // the same key
 	elsewhere.id = recordID{}
-	if _, _, err := elsewhere.open(data); err == nil {
+	if _, err := elsewhere.open(data); err == nil {
 		t.Error("the record opens at another key of the store")
 	}
 	future, err := here.seal(&content{Version: contentVersion + 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := here.open(future); err == nil {
+	if _, err := here.open(future); err == nil {
 		t.Error("a record of an unknown version opens")
 	}
 }
@@ -145,7 +145,7 @@ func FuzzRecord(f *testing.F) {
 	f.Add(valid)
 	f.Add([]byte{})
 	f.Fuzz(func(tt *testing.T, data []byte) {
-		if _, _, err := t.open(data); err == nil && !bytes.Equal(data, valid) {
+		if _, err := t.open(data); err == nil && !bytes.Equal(data, valid) {
 			tt.Error("a record was forged")
 		}
 	})

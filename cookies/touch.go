@@ -184,7 +184,7 @@ func (s *Sessions) draft(ctx context.Context, sess *Session, seen int64) (Record
 		if err != nil {
 			return Record{}, err
 		}
-		whole, _, err := sess.ticket.open(stored.Data)
+		whole, err := sess.ticket.open(stored.Data)
 		if err != nil || stored.Version != version {
 			return Record{}, ErrConflict
 		}
@@ -245,7 +245,7 @@ func (s *Sessions) rebase(ctx context.Context, sess *Session, seen int64) error 
 	if err != nil {
 		return err
 	}
-	c, _, err := sess.ticket.open(rec.Data)
+	c, err := sess.ticket.open(rec.Data)
 	if err != nil {
 		s.cfg.Log.Warn("session record unreadable", "session", sess.Handle(), "err", err)
 		s.Forget(sess.Key())

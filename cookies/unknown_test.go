@@ -29,7 +29,7 @@ func later(t *testing.T, tk *ticket, version, since int) []byte {
 
 func TestFM20RecordOfALaterVersionSurvivesBeingWritten(t *testing.T) {
 	tk, _ := newTicket()
-	c, _, err := tk.open(later(t, tk, contentVersion+1, contentVersion))
+	c, err := tk.open(later(t, tk, contentVersion+1, contentVersion))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func TestFM20RecordOfALaterVersionSurvivesBeingWritten(t *testing.T) {
 func TestSE17RecordThatOnlyLaterVersionsUnderstandIsRefused(t *testing.T) {
 	tk, _ := newTicket()
 	for name, since := range map[string]int{"none": 0, "later": contentVersion + 1} {
-		if _, _, err := tk.open(later(t, tk, contentVersion+1, since)); err == nil {
+		if _, err := tk.open(later(t, tk, contentVersion+1, since)); err == nil {
 			t.Errorf("since %s: it opens", name)
 		}
 	}
@@ -76,7 +76,7 @@ func TestOrdinaryRecordHasNothingUnknown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, _, err := tk.open(data)
+	c, err := tk.open(data)
 	if err != nil || c.more != nil {
 		t.Errorf("got %+v, %v", c.more, err)
 	}

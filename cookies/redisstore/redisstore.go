@@ -31,6 +31,7 @@ type Store struct {
 	cfg     Config
 	client  redis.UniversalClient
 	breaker *breaker
+	reads   *readings
 	self    string // names this process in what it publishes
 	log     *slog.Logger
 
@@ -45,11 +46,15 @@ type Store struct {
 func Open(cfg Config) *Store {
 	redis.SetLogger(quiet{cfg.Log})
 	s := &Store{cfg: cfg, client: cfg.client(), self: rand.Text(), log: cfg.Log}
+	s.reads = newReadings(s.client)
 	s.breaker = newBreaker(func(ctx context.Context) error { return s.client.Ping(ctx).Err() }, cfg.Log)
 	cfg.warn()
 	var ctx context.Context
 	ctx, s.stop = context.WithCancel(context.Background())
 	s.started.Go(func() { s.inspect(ctx) })
+	for range readers {
+		s.started.Go(func() { s.reads.run(ctx) })
+	}
 	return s
 }
 
@@ -161,7 +166,7 @@ func (s *Store) createOn(ctx context.Context, key, value string, expires time.Ti
 func (s *Store) Load(ctx context.Context, key string) (cookies.Record, error) {
 	var value string
 	err := s.call(ctx, "load", true, func(ctx context.Context) (err error) {
-		value, err = s.client.Get(ctx, s.record(key)).Result()
+		value, err = s.reads.get(ctx, s.record(key))
 		if errors.Is(err, redis.Nil) {
 			return cookies.ErrNotFound
 		}
