@@ -3,13 +3,15 @@
 # make test    everything; installs what the tests need where it is missing
 # make check   formatting, vet, module files: quick
 # make bench   figures beside a bare proxy and nginx
+# make soak    500 people at two replicas for ten minutes, with faults; SOAK=1m is shorter
 # make fuzz    each fuzz target for FUZZTIME
 
 GO       ?= go
 FUZZTIME ?= 60s
+SOAK     ?= 10m
 export GOFLAGS = -mod=readonly -trimpath
 
-.PHONY: demo build test check bench fuzz needs clean
+.PHONY: demo build test check bench soak fuzz needs clean
 
 demo:
 	$(GO) run . demo
@@ -31,6 +33,9 @@ check:
 
 bench: build
 	$(GO) run ./bench
+
+soak: needs
+	FOREGATE_SOAK=$(SOAK) $(GO) test ./test/replicas -count=1 -timeout 30m -v -run 'SE16|FM1Redis'
 
 fuzz:
 	./test/fuzz $(FUZZTIME)

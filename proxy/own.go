@@ -40,6 +40,9 @@ func (s *Server) own(x *exchange, r *http.Request, set *Set, rest string) error 
 		return s.offerKept(x, r)
 	case verb == "kept" && name == "" && post:
 		return s.discardKept(x, r)
+	case verb == "warning.js" && name == "" && read:
+		pages.WriteWarning(x)
+		return nil
 	case verb == "keys" && read:
 		return s.keys(x, set, name)
 	case verb == "":

@@ -70,7 +70,7 @@ func (l *load) end(t *testing.T) {
 
 // outage is how long Redis is gone in TestFM1: 20 seconds in a thorough run.
 func outage() time.Duration {
-	if os.Getenv("FOREGATE_SOAK") != "" {
+	if os.Getenv("FOREGATE_SOAK") != "" { // make soak
 		return 20 * time.Second
 	}
 	return 6 * time.Second
