@@ -63,7 +63,7 @@ func TestSE16Soak(t *testing.T) {
 	}
 	s.disturb(redis)
 	all.Wait()
-	t.Logf("%d answers right, %d times 503, %d times no connection, 0 wanted of another person: %d", s.right.Load(), s.unavailable.Load(), s.unreached.Load(), s.wrong.Load())
+	t.Logf("answers: %d right, %d times 503, %d times no connection, %d of another person", s.right.Load(), s.unavailable.Load(), s.unreached.Load(), s.wrong.Load())
 	if s.wrong.Load() > 0 || s.lost.Load() > 0 {
 		t.Errorf("%d answers of another person, %d people signed out", s.wrong.Load(), s.lost.Load())
 	}
@@ -129,7 +129,12 @@ func (s *soak) disturb(redis *redistest.Server) {
 		func() { redis.Freeze(); time.Sleep(2 * time.Second); redis.Thaw() },
 		func() { redis.Do("client", "kill", "type", "normal") },
 		func() { redis.Do("client", "kill", "type", "pubsub") },
-		func() { time.Sleep(1200 * time.Millisecond); redis.Kill(); time.Sleep(3 * time.Second); redis.Restart() },
+		func() {
+			time.Sleep(1200 * time.Millisecond)
+			redis.Kill()
+			time.Sleep(3 * time.Second)
+			redis.Restart()
+		},
 		func() { s.w.replicas[0].stop(); s.w.replicas[0].start() },
 		func() { s.w.replicas[1].stop(); s.w.replicas[1].start() },
 	}
