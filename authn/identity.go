@@ -26,6 +26,10 @@ type Identity struct {
 
 	Renew time.Time `json:"rn,omitzero"` // when the method's Refresh is due; zero: never
 
+	// Placed says that the identity holds only where its method (Placed) says that
+	// its people are. The proxy sets it.
+	Placed bool `json:"pl,omitempty"`
+
 	// SID names the issuer's own session that this sign-in belongs to, so that the
 	// issuer can end it here (OpenID Connect Back-Channel Logout 1.0). May be empty.
 	SID string `json:"o,omitempty"`

@@ -41,6 +41,8 @@ type Attempts struct {
 	turns names
 
 	awayCookie names
+	wayCookie  names
+	ways       codec
 }
 
 // NewAttempts checks cfg. Domain, Persistent and the bounds of the session cache
@@ -54,8 +56,12 @@ func NewAttempts(cfg Config) (*Attempts, error) {
 	if a.codec, err = newCodec(cfg.Secrets, "attempt", maxCookie, staleAge); err != nil {
 		return nil, err
 	}
+	if a.ways, err = newCodec(cfg.Secrets, "way", maxWay, wayAge); err != nil {
+		return nil, err
+	}
 	a.turns = newNames(cfg.Name+turnsSuffix, "")
 	a.awayCookie = newNames(cfg.Name+awaySuffix, "")
+	a.wayCookie = newNames(cfg.Name+waySuffix, "")
 	for slot := range a.names {
 		a.names[slot] = newNames(fmt.Sprintf("%s%s%d", cfg.Name, attemptInfix, slot), "")
 	}

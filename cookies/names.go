@@ -11,6 +11,7 @@ const (
 	attemptInfix  = "-attempt-"
 	turnsSuffix   = "-turns" // counts automatic starts, see Attempts.TurnsName
 	awaySuffix    = "-away"  // the sign-in page was shown after a session was idle, see Attempts.AwayName
+	waySuffix     = "-way"   // how the browser signed in last, see Attempts.Remember
 	keptSuffix    = "-kept"  // opens a form that is kept, see Sessions.Keep
 	slots         = 6
 	legacyVersion = "$Version" // RFC 2965 3.3.4
@@ -46,7 +47,7 @@ func (n *names) own(name string) bool {
 		name = rest
 	}
 	rest, ok := strings.CutPrefix(name, n.base)
-	if !ok || rest == "" || rest == turnsSuffix || rest == awaySuffix || rest == keptSuffix {
+	if !ok || rest == "" || rest == turnsSuffix || rest == awaySuffix || rest == waySuffix || rest == keptSuffix {
 		return ok
 	}
 	slot, ok := strings.CutPrefix(rest, attemptInfix)

@@ -28,10 +28,15 @@ func (s *Server) chooser(x *exchange, r *http.Request, set *Set) error {
 	if answered, err := s.reenter(x, r, set, s.away(x, r), rd, &page); answered || err != nil {
 		return err
 	}
-	methods := s.offered(x.app, set, decision)
+	methods := s.offered(x, set, decision)
+	if page.Resume == nil {
+		if m := s.byItself(x, r, set, methods); m != nil {
+			return s.begin(x, r, m, rd, true)
+		}
+	}
 	switch len(methods) {
 	case 0:
-		return authn.Unavailable("No way to sign in has been set up for this application yet. Tell the people who look after it.", errors.New("app without methods"))
+		return nowhere(x.app)
 	case 1:
 		if page.Resume == nil && straight(r, methods[0]) {
 			return s.begin(x, r, methods[0], rd, true)
@@ -40,12 +45,27 @@ func (s *Server) chooser(x *exchange, r *http.Request, set *Set) error {
 	return s.showChooser(x, r, methods, rd, page)
 }
 
+// nowhere answers people for whom there is no way in.
+func nowhere(app *App) error {
+	if len(app.Methods) > 0 {
+		return authn.Refused("You can sign in to this application only from certain places, and you are not at one of them. If you need it where you are, ask the people who look after it.",
+			errors.New("no method of the app is for this address"))
+	}
+	return authn.Unavailable("No way to sign in has been set up for this application yet. Tell the people who look after it.", errors.New("app without methods"))
+}
+
 // straight reports whether the only method can begin without a page before it.
 // Its own form is such a page, but has no place for the reason why it is shown.
 func straight(r *http.Request, only *Method) bool {
 	if only.asks() {
 		return whyAsked(r) == ""
 	}
+	return unasked(r)
+}
+
+// unasked reports whether a person need not see the page: they did not ask to choose,
+// and nothing happened that it must tell them.
+func unasked(r *http.Request) bool {
 	q := r.URL.Query()
 	return q.Get("choose") == "" && q.Get("lost") == "" && q.Get("kept") == ""
 }
@@ -74,6 +94,9 @@ func (s *Server) wanted(x *exchange, r *http.Request, rd string) (Decision, bool
 // load returns the session of a request for one of our own pages; nil if there is none.
 func (s *Server) load(x *exchange, r *http.Request) (*cookies.Session, error) {
 	sess, err := s.Sessions.Load(r.Context(), r, x.secure, x.app.Audience)
+	if err == nil {
+		err = s.inPlace(x, s.set.Load(), sess)
+	}
 	if errors.Is(err, cookies.ErrAmbiguous) {
 		return nil, &authn.Error{
 			Public: "Your browser sends two different sessions for this site, so it is not clear who you are. Close all windows of the browser and try again. If this page comes back, delete the cookies of this site.",
@@ -90,11 +113,16 @@ func (s *Server) load(x *exchange, r *http.Request) (*cookies.Session, error) {
 	return sess, nil
 }
 
-// offered returns the app's methods, in its order, that satisfy the decision.
-func (s *Server) offered(app *App, set *Set, d Decision) []*Method {
+// offered returns the app's methods, in its order, that satisfy the decision and can
+// be used from where the person is.
+func (s *Server) offered(x *exchange, set *Set, d Decision) []*Method {
 	var out []*Method
-	for _, name := range app.Methods {
-		if m := set.methods[name]; m != nil && (len(d.Methods) == 0 || slices.Contains(d.Methods, name)) {
+	for _, name := range x.app.Methods {
+		m := set.methods[name]
+		if m == nil || len(d.Methods) > 0 && !slices.Contains(d.Methods, name) {
+			continue
+		}
+		if p := set.placed(name); p == nil || p.Here(x.client) {
 			out = append(out, m)
 		}
 	}

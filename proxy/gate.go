@@ -17,9 +17,19 @@ import (
 // gate decides about a request for the application: forward it, refuse it, or
 // send the person to sign in.
 func (s *Server) gate(x *exchange, r *http.Request, set *Set, path Path) error {
+	if r.URL.RawQuery != "" {
+		if answered, err := s.recognise(x, r, set); answered || err != nil {
+			return err
+		}
+	}
 	sess, err := s.Sessions.Load(r.Context(), r, x.secure, x.app.Audience)
 	if err == nil && s.Sessions.Due(sess) {
 		sess, err = s.renewed(x, r, set, sess)
+	}
+	if err == nil {
+		if err = s.inPlace(x, set, sess); err != nil {
+			sess = nil
+		}
 	}
 	if err != nil && !errors.Is(err, cookies.ErrNoSession) {
 		return storeDown(err)

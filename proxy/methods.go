@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"sync/atomic"
 
 	"foregate/authn"
 )
@@ -19,25 +20,29 @@ type Method struct {
 	Env    authn.Env
 
 	mu     sync.Mutex
-	opened authn.Authenticator
+	opened atomic.Pointer[authn.Authenticator]
 	closed bool
 }
 
 // open returns the method's authenticator.
 func (m *Method) open() (authn.Authenticator, error) {
+	if a := m.opened.Load(); a != nil {
+		return *a, nil
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
 		return nil, fmt.Errorf("method %q is closed", m.Name)
 	}
-	if m.opened == nil {
-		a, err := m.Config.Open(m.Env)
-		if err != nil {
-			return nil, fmt.Errorf("opening method %q: %w", m.Name, err)
-		}
-		m.opened = a
+	if a := m.opened.Load(); a != nil {
+		return *a, nil
 	}
-	return m.opened, nil
+	a, err := m.Config.Open(m.Env)
+	if err != nil {
+		return nil, fmt.Errorf("opening method %q: %w", m.Name, err)
+	}
+	m.opened.Store(&a)
+	return a, nil
 }
 
 // Open opens the method now: what is wrong with its configuration shows at the
@@ -52,7 +57,11 @@ func (m *Method) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.closed = true
-	if c, ok := m.opened.(io.Closer); ok {
+	a := m.opened.Swap(nil)
+	if a == nil {
+		return nil
+	}
+	if c, ok := (*a).(io.Closer); ok {
 		return c.Close()
 	}
 	return nil

@@ -106,6 +106,9 @@ func (s *Server) callback(x *exchange, r *http.Request, set *Set, name string) e
 		return err
 	}
 	state := r.Form["state"]
+	if len(state) == 0 && r.Method == http.MethodPost && m.recognises() {
+		return s.recognised(x, r, m, returnTo(r.PostForm.Get("rd"), s.Prefix, x.host, nil))
+	}
 	if len(state) != 1 {
 		return noAttempt(fmt.Errorf("callback with %d states", len(state)))
 	}
@@ -203,6 +206,7 @@ func (s *Server) signedIn(x *exchange, r *http.Request, m *Method, a *authn.Atte
 		return fmt.Errorf("method %q vouched for nobody", m.Name)
 	}
 	id.Method = m.Name
+	id.Placed = s.set.Load().placed(m.Name) != nil
 	sess, err := s.Sessions.Start(r.Context(), x, r, x.secure, cookies.Opening{
 		Audience: x.app.Audience, Limits: x.app.terms(m.Name).Limits, App: x.app.Name, Client: x.peer,
 	}, id)
@@ -211,6 +215,9 @@ func (s *Server) signedIn(x *exchange, r *http.Request, m *Method, a *authn.Atte
 	}
 	s.Attempts.Drop(x, r, x.secure, a.ID)
 	x.who = &sess.Identity
+	if m.recognises() {
+		s.Attempts.Remember(x, x.secure, m.Name)
+	}
 	s.Metrics.SignIn(m.Name, "ok")
 	s.Log.Info("signed in", "request_id", x.id, "app", x.app.Name, "method", m.Name, "user", id.User,
 		"issuer", id.Issuer, "subject", id.Subject, "session", sess.Handle(), "client", x.peer)

@@ -1,0 +1,54 @@
+package cookies
+
+import (
+	"net/http"
+	"time"
+
+	"foregate/authn"
+)
+
+const (
+	wayAge = 90 * 24 * time.Hour
+	maxWay = 512 // bytes of the cookie's value
+)
+
+// Remember notes in the browser by which method it signed in, so that it is led the
+// same way again. The cookie is sealed: which organisation somebody belongs to is
+// nobody else's business, and nobody else may send them to another's page.
+func (a *Attempts) Remember(w http.ResponseWriter, secure bool, method string) {
+	c := &http.Cookie{
+		Name: a.wayCookie.session(secure), Path: "/", MaxAge: int(wayAge / time.Second),
+		HttpOnly: true, Secure: secure, SameSite: http.SameSiteLaxMode,
+	}
+	value, err := a.ways.seal(c.Name, []byte(method))
+	if err != nil {
+		return // a name too long for a cookie: the person is asked again
+	}
+	c.Value = value
+	setCookie(w, c)
+}
+
+// Remembered is the method that Remember noted, or "".
+func (a *Attempts) Remembered(r *http.Request, secure bool) string {
+	name := a.wayCookie.session(secure)
+	value, n := find(r.Header["Cookie"], name)
+	if n != 1 || len(value) > maxWay {
+		return ""
+	}
+	method, _ := a.ways.open(name, value)
+	return string(method)
+}
+
+// Pending is the attempt that r's browser last began with a method on a host; nil if
+// there is none, or none that is fresh.
+func (a *Attempts) Pending(r *http.Request, secure bool, method, host string) *authn.Attempt {
+	held := a.held(r, secure)
+	for i := len(held) - 1; i >= 0 && !held[i].began.IsZero(); i-- {
+		name := a.names[held[i].slot].session(secure)
+		value, _ := find(r.Header["Cookie"], name)
+		if at, fresh := a.open(name, value); at != nil && fresh && at.Method == method && at.Host == host {
+			return at
+		}
+	}
+	return nil
+}
