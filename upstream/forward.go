@@ -92,6 +92,7 @@ func (u *Upstream) Forward(w http.ResponseWriter, r *http.Request, t *Trip) {
 		// ResponseWriter that cannot (HTTP/2) has no need to.
 		_ = http.NewResponseController(w).EnableFullDuplex()
 	}
+	w.Header()["Content-Type"] = nil // the server does not guess what the application leaves open
 	u.proxy.ServeHTTP(w, seat(r, p))
 }
 

@@ -96,13 +96,14 @@ func TestTheRequestOfTheProxyIsLeftAsItWas(t *testing.T) {
 // sent again if that is safe, and a form is not.
 func TestOnlySafeRequestsAreSentAgain(t *testing.T) {
 	for _, c := range []struct {
-		request string
-		want    int
-		heads   int
+		first, request string
+		want           int
+		heads          int
 	}{
-		{"GET / HTTP/1.1\r\nHost: a\r\n\r\n", http.StatusOK, 3},
-		{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx", http.StatusBadGateway, 2},
-		{"DELETE / HTTP/1.1\r\nHost: a\r\n\r\n", http.StatusBadGateway, 2},
+		{"GET", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", http.StatusOK, 3},
+		{"OPTIONS", "OPTIONS / HTTP/1.1\r\nHost: a\r\n\r\n", http.StatusOK, 3},
+		{"OPTIONS", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx", http.StatusBadGateway, 2},
+		{"OPTIONS", "DELETE / HTTP/1.1\r\nHost: a\r\n\r\n", http.StatusBadGateway, 2},
 	} {
 		a := startApp(t, func(a *app, c net.Conn, in *bufio.Reader) {
 			if a.next(in); a.conns.Load() == 1 {
@@ -113,7 +114,7 @@ func TestOnlySafeRequestsAreSentAgain(t *testing.T) {
 			io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 		})
 		addr := front(t, open(t, Config{URL: a.url}), Trip{})
-		send(t, addr, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+		send(t, addr, c.first+" / HTTP/1.1\r\nHost: a\r\n\r\n")
 		res, _, _ := send(t, addr, c.request)
 		if res.StatusCode != c.want || len(a.heads) != c.heads {
 			t.Errorf("%q: got %d after %d requests, want %d after %d", c.request, res.StatusCode, len(a.heads), c.want, c.heads)

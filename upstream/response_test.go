@@ -263,3 +263,16 @@ func TestHT2EarlyResponseEndsTheConnection(t *testing.T) {
 		t.Errorf("the application saw %d further requests", n)
 	}
 }
+
+func TestContentTypeIsNeverGuessed(t *testing.T) {
+	for _, response := range []string{
+		"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\n<html>\r\n0\r\n\r\n",
+	} {
+		a := startApp(t, answerWith(response))
+		res, _, _ := send(t, front(t, open(t, Config{URL: a.url}), Trip{}), get)
+		if got, ok := res.Header["Content-Type"]; ok {
+			t.Errorf("%q: the client is told %q", response, got)
+		}
+	}
+}

@@ -23,29 +23,35 @@ type Timeouts struct {
 }
 
 const (
+	connectTime       = 5 * time.Second
+	responseTime      = 30 * time.Second
+	idleTime          = 4 * time.Second
 	idleConnections   = 1024
 	maxResponseHeader = 256 << 10
 	copyBuffer        = 32 << 10
 )
 
 func newTransport(cfg Config) *http.Transport {
-	connect := orDefault(cfg.Timeouts.Connect, 5*time.Second)
-	dialer := &net.Dialer{Timeout: connect, KeepAlive: 30 * time.Second}
+	dialer := newDialer(cfg)
 	return &http.Transport{
 		Proxy:                  nil, // HTTP_PROXY is for the internet, not for what stands behind us
 		DialContext:            watch(dialer),
 		TLSClientConfig:        &tls.Config{RootCAs: cfg.CA, MinVersion: tls.VersionTLS12},
-		TLSHandshakeTimeout:    connect,
+		TLSHandshakeTimeout:    dialer.Timeout,
 		ForceAttemptHTTP2:      cfg.URL.Scheme == "https",
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second},
 		DisableCompression:     true, // bytes, ETag and length stay the application's own
 		MaxIdleConns:           idleConnections,
 		MaxIdleConnsPerHost:    idleConnections,
-		IdleConnTimeout:        orDefault(cfg.Timeouts.Idle, 4*time.Second),
-		ResponseHeaderTimeout:  orDefault(cfg.Timeouts.ResponseHeader, 30*time.Second),
+		IdleConnTimeout:        orDefault(cfg.Timeouts.Idle, idleTime),
+		ResponseHeaderTimeout:  orDefault(cfg.Timeouts.ResponseHeader, responseTime),
 		ExpectContinueTimeout:  time.Second,
 		MaxResponseHeaderBytes: maxResponseHeader,
 	}
+}
+
+func newDialer(cfg Config) *net.Dialer {
+	return &net.Dialer{Timeout: orDefault(cfg.Timeouts.Connect, connectTime), KeepAlive: 30 * time.Second}
 }
 
 func watch(dialer *net.Dialer) func(context.Context, string, string) (net.Conn, error) {

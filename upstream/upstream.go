@@ -57,6 +57,7 @@ type Upstream struct {
 	signer    *Signer
 	signing   sync.Mutex
 	transport *http.Transport
+	direct    http.RoundTripper
 	proxy     *httputil.ReverseProxy
 }
 
@@ -79,9 +80,10 @@ func New(cfg Config, signer *Signer) (*Upstream, error) {
 		signer:    signer,
 		transport: newTransport(cfg),
 	}
+	u.direct = newDirect(cfg, guarded{u.transport})
 	u.proxy = &httputil.ReverseProxy{
 		Rewrite:        u.rewrite,
-		Transport:      guarded{u.transport},
+		Transport:      u.direct,
 		BufferPool:     newBuffers(),
 		ModifyResponse: u.modifyResponse,
 		ErrorHandler:   u.transportFailed,
@@ -91,7 +93,12 @@ func New(cfg Config, signer *Signer) (*Upstream, error) {
 }
 
 // Close gives up idle connections. Requests under way end undisturbed.
-func (u *Upstream) Close() { u.transport.CloseIdleConnections() }
+func (u *Upstream) Close() {
+	u.transport.CloseIdleConnections()
+	if d, ok := u.direct.(*direct); ok {
+		d.CloseIdleConnections()
+	}
+}
 
 func (c *Config) check(signer *Signer) error {
 	switch {
