@@ -3,8 +3,6 @@ package cookies
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hkdf"
-	"crypto/sha256"
 	"fmt"
 )
 
@@ -37,12 +35,9 @@ func (b box) open(data []byte) ([]byte, error) {
 
 func (b box) place() []byte { return []byte("session 1 " + b.record) }
 
+// aead uses the key as it is: it is random, and for one record alone.
 func (b box) aead() (cipher.AEAD, error) {
-	key, err := hkdf.Key(sha256.New, b.key[:], nil, "foregate session record 1", 32)
-	if err != nil {
-		return nil, fmt.Errorf("cookies: derive record key: %w", err)
-	}
-	block, err := aes.NewCipher(key)
+	block, err := aes.NewCipher(b.key[:])
 	if err != nil {
 		return nil, fmt.Errorf("cookies: record cipher: %w", err)
 	}

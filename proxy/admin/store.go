@@ -5,8 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"foregate/cookies"
 )
 
@@ -41,9 +39,9 @@ type watched struct {
 }
 
 func (w *watched) note(op string, err error) error {
-	w.m.store.With(prometheus.Labels{"operation": op}).Inc()
+	w.m.store.WithLabelValues(op).Inc()
 	if err != nil && !errors.Is(err, cookies.ErrNotFound) && !errors.Is(err, cookies.ErrExists) && !errors.Is(err, cookies.ErrConflict) {
-		w.m.faults.With(prometheus.Labels{"operation": op}).Inc()
+		w.m.faults.WithLabelValues(op).Inc()
 	}
 	return err
 }
