@@ -46,16 +46,17 @@ const unreachable = "The sign-in service cannot be reached at the moment. Try ag
 // SignOuter, Refresher, LogoutReceiver, Framed, Healther and KeyPublisher, and is
 // closed when it is gone from the configuration.
 type Method struct {
-	cfg    Config // filled
-	name   string
-	claims []string // further ones to keep
-	log    *slog.Logger
-	once   authn.Once
-	client *http.Client
-	signer *signer // with private_key_jwt, else nil
-	keys   []byte  // its public half as a JWK set
-	watch  *watch
-	now    func() time.Time
+	cfg      Config // filled
+	name     string
+	claims   []string // further ones to keep
+	log      *slog.Logger
+	once     authn.Once
+	client   *http.Client
+	renewing *http.Client // with more patience: people do not wait for it
+	signer   *signer      // with private_key_jwt, else nil
+	keys     []byte       // its public half as a JWK set
+	watch    *watch
+	now      func() time.Time
 }
 
 // Open starts looking for the provider and does not wait for it. The result is
@@ -78,6 +79,9 @@ func open(c *Config, env authn.Env, now func() time.Time) (*Method, error) {
 		return nil, fmt.Errorf("oidc: %w", err)
 	}
 	m.client = client
+	if m.renewing, err = newClient(m.cfg.CA, renewLimit); err != nil {
+		return nil, fmt.Errorf("oidc: %w", err)
+	}
 	if m.cfg.ClientAuth == authPrivateKey {
 		if err := m.openSigner(); err != nil {
 			return nil, fmt.Errorf("oidc: %w", err)
@@ -112,6 +116,7 @@ func (m *Method) warn() {
 func (m *Method) Close() error {
 	m.watch.close()
 	m.client.CloseIdleConnections()
+	m.renewing.CloseIdleConnections()
 	return nil
 }
 

@@ -24,6 +24,7 @@ const (
 	maxRefreshToken = 16 << 10 // bytes that are kept
 	leastRenewal    = 30 * time.Second
 	mostRenewal     = 24 * time.Hour
+	renewLimit      = 20 * time.Second // for an answer: giving up early may lose a token that is given once
 	renewalMargin   = 10 * time.Second // before a token expires
 	defaultLife     = 5 * time.Minute  // of an access token that does not say
 )
@@ -127,7 +128,7 @@ func (m *Method) redeemRefresh(ctx context.Context, md *metadata, token string) 
 	if err != nil {
 		return nil, err
 	}
-	resp, err := m.client.Do(req)
+	resp, err := m.renewing.Do(req)
 	if err != nil {
 		m.watch.doubt()
 		return nil, fmt.Errorf("oidc: refresh: %w", err)
