@@ -86,6 +86,7 @@ func NewEnv(method string) authn.Env {
 		Once:  NewOnce(),
 		Tries: NewTries(time.Now),
 		Log:   slog.New(slog.DiscardHandler),
+		Keys:  [][]byte{[]byte(rand.Text() + rand.Text())[:32]},
 	}
 }
 

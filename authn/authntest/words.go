@@ -62,6 +62,12 @@ func checkForm(f authn.Form) error {
 			return fmt.Errorf("field %q of step %q: %w", field.Name, f.Step, err)
 		}
 	}
+	for _, button := range f.Buttons {
+		if button.Name == "" || button.Label == "" || seen[button.Name] {
+			return fmt.Errorf("button %q of step %q: it needs a label and a name of its own", button.Name, f.Step)
+		}
+		seen[button.Name] = true
+	}
 	if f.Problem == "" {
 		return nil
 	}
