@@ -72,6 +72,8 @@ type Attempt struct {
 	// Set anew for each call and never sealed.
 	Origin   string     `json:"-"` // scheme://host[:port] as the browser sees it
 	Callback string     `json:"-"` // absolute address of this method's callback on this host
+	App      string     `json:"-"` // configured name of the application
+	AppTitle string     `json:"-"` // its name for people
 	Client   netip.Addr `json:"-"` // who asks, after trusted proxies
 }
 
@@ -104,6 +106,10 @@ type Form struct {
 	Fields  []Field
 	Buttons []Button // further answers, below the button that sends the fields
 	Problem string   // what was wrong with the last answer, in plain words; empty at first
+
+	// Facts are what the words of the step speak of: "address" (where a code went),
+	// "minutes" (how long it holds). May be nil.
+	Facts map[string]string
 }
 
 // Button is another answer to a Form. Resume finds Name in r.PostForm if the person
