@@ -25,6 +25,7 @@ type input struct {
 type formView struct {
 	FormPage
 	Lead   string // what the step is for; may be empty
+	More   string // what helps if it does not go smoothly; may be empty
 	Button string
 	Inputs []input
 }
@@ -32,7 +33,7 @@ type formView struct {
 // view is the form on a page of its own: the cursor waits in it.
 func (f FormPage) view() formView {
 	w := f.words()
-	return formView{FormPage: f, Lead: w.Lead, Button: w.Button, Inputs: f.inputs(true)}
+	return formView{FormPage: f, Lead: w.Lead, More: w.More, Button: w.Button, Inputs: f.inputs(true)}
 }
 
 // formBelow is the form below the choices. The cursor stays away from it, so that
