@@ -126,6 +126,7 @@ type Field struct {
 	Label        string // plain words
 	Autocomplete string // HTML autocomplete token: "username", "current-password", "one-time-code"
 	Value        string // filled in already; never for passwords and codes
+	Fixed        bool   // Value is shown and cannot be changed: what came before, for password managers
 }
 
 func (SignedIn) isReply() {}

@@ -84,6 +84,9 @@ func checkField(f authn.Field) error {
 	default:
 		return fmt.Errorf("kind %q is none of text, email, password, code", f.Kind)
 	}
+	if f.Fixed && f.Value == "" {
+		return errors.New("it cannot be changed and is empty")
+	}
 	if strings.ContainsFunc(f.Value, unicode.IsControl) || len(f.Value) > 1024 {
 		return errors.New("the value filled in has control characters or is longer than 1024 bytes")
 	}

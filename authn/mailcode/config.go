@@ -46,6 +46,9 @@ func (c *Config) Validate() error {
 	return errors.Join(faults...)
 }
 
+// NeedsMail says that there must be a section mail.
+func (c *Config) NeedsMail() bool { return true }
+
 // Open implements authn.MethodConfig.
 func (c *Config) Open(env authn.Env) (authn.Authenticator, error) { return c.open(env, time.Now) }
 

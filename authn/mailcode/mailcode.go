@@ -16,7 +16,7 @@
 //
 // # Strength
 //
-// A mailbox is no second device: NIST SP 800-63B, section 3.1.3.1, does not allow
+// A mailbox is no second device: NIST SP 800-63B-4, section 3.1.3.1, does not allow
 // e-mail as an out-of-band authenticator, and a code by mail alone, or together with
 // a password, is not AAL2. The AMR values are "otp", and "pwd" where a password was
 // asked for too; "mfa" is never claimed. A rule's methods keep such a session from

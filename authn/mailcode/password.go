@@ -106,8 +106,11 @@ func (m *method) signedIn(p authn.Person, amr ...string) authn.Reply {
 
 func passwordForm(a *authn.Attempt, problem string) authn.Form {
 	return authn.Form{
-		Step:    stepPassword,
-		Fields:  []authn.Field{{Name: passwordField, Kind: "password", Label: "Password", Autocomplete: "current-password"}},
+		Step: stepPassword,
+		Fields: []authn.Field{
+			{Name: emailField, Kind: "email", Label: "E-mail address", Autocomplete: "username", Value: onetime.Address(a), Fixed: true},
+			{Name: passwordField, Kind: "password", Label: "Password", Autocomplete: "current-password"},
+		},
 		Buttons: []authn.Button{{Name: otherButton, Label: "Use another address"}},
 		Problem: problem,
 		Facts:   map[string]string{"address": onetime.Address(a)},

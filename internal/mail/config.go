@@ -155,8 +155,10 @@ func (s *settings) encryption() error {
 
 func (s *settings) credentials() error {
 	switch {
-	case (s.smtp.Username == "") != s.smtp.Password.Empty():
-		return &authn.Fault{Path: "smtp.username", Problem: "username and password go together", Remedy: "give both or neither"}
+	case s.smtp.Username != "" && s.smtp.Password.Empty():
+		return &authn.Fault{Path: "smtp.password", Problem: "is missing beside username", Remedy: "give both or neither"}
+	case s.smtp.Username == "" && !s.smtp.Password.Empty():
+		return &authn.Fault{Path: "smtp.username", Problem: "is missing beside password", Remedy: "give both or neither"}
 	case s.smtp.Username != "" && s.smtp.InsecureNoTLS:
 		return &authn.Fault{Path: "smtp.insecure_no_tls", Problem: "would send the password for all to read", Remedy: "remove it, or username and password"}
 	}

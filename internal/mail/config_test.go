@@ -38,7 +38,7 @@ func TestEachFaultNamesItsKey(t *testing.T) {
 		"domain with @":       {func(c *Config) { c.AllowedDomains = []string{"a.example", "@b.example"} }, "allowed_domains[1]"},
 		"domain with a star":  {func(c *Config) { c.AllowedDomains = []string{"*.b.example"} }, "allowed_domains[0]"},
 		"empty domain":        {func(c *Config) { c.AllowedDomains = []string{""} }, "allowed_domains[0]"},
-		"user alone":          {func(c *Config) { c.SMTP.Password = authn.Secret{} }, "smtp.username"},
+		"user alone":          {func(c *Config) { c.SMTP.Password = authn.Secret{} }, "smtp.password"},
 		"password alone":      {func(c *Config) { c.SMTP.Username = "" }, "smtp.username"},
 		"password, no TLS":    {func(c *Config) { c.SMTP.InsecureNoTLS = true }, "smtp.insecure_no_tls"},
 		"TLS and no TLS":      {func(c *Config) { c.SMTP.InsecureNoTLS, c.SMTP.ImplicitTLS = true, true }, "smtp.insecure_no_tls"},

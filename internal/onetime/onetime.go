@@ -61,7 +61,7 @@ const (
 	defaultLength = 6
 	// DefaultNetworkCodes is how many codes one client may ask for in an hour.
 	DefaultNetworkCodes = 20
-	// MaxLifetime is how long a code holds at most (NIST SP 800-63B, section 3.1.3.2).
+	// MaxLifetime is how long a code holds at most (NIST SP 800-63B-4, section 3.1.3.2).
 	// It is also how long an attempt can be resumed.
 	MaxLifetime = 10 * time.Minute
 )

@@ -17,6 +17,7 @@ type input struct {
 	Label        string
 	Autocomplete string
 	Value        string
+	Fixed        bool
 	Invalid      bool // described by the problem above the form
 	Focus        bool
 }
@@ -75,6 +76,7 @@ func inputOf(i int, field authn.Field) input {
 		Label:        field.Label,
 		Autocomplete: field.Autocomplete,
 		Value:        field.Value,
+		Fixed:        field.Fixed,
 	}
 	if in.Autocomplete == "" {
 		in.Autocomplete = "off"

@@ -49,7 +49,10 @@ func wrongCode() authn.Form {
 }
 
 var secondForm = authn.Form{Step: "password",
-	Fields:  []authn.Field{{Name: "password", Kind: "password", Label: "Password", Autocomplete: "current-password"}},
+	Fields: []authn.Field{
+		{Name: "email", Kind: "email", Label: "E-mail address", Autocomplete: "username", Value: "alice@hospital.example", Fixed: true},
+		{Name: "password", Kind: "password", Label: "Password", Autocomplete: "current-password"},
+	},
 	Buttons: []authn.Button{{Name: "other", Label: "Use another address"}},
 	Facts:   map[string]string{"address": "alice@hospital.example"},
 }

@@ -174,8 +174,14 @@ func TestCodePageSaysWhereTheCodeWent(t *testing.T) {
 	if got := words(codeForm); strings.Contains(got, "known here") {
 		t.Errorf("a code that was not sent: %s", got)
 	}
-	if got := words(secondForm); !strings.Contains(got, "password of alice@hospital.example") {
+	if got := words(secondForm); !strings.Contains(got, "The code was right") {
 		t.Errorf("second step: %s", got)
+	}
+	_, _, doc := write(t, careplan, pages.FormPage{Form: secondForm})
+	for _, in := range all(doc, "input") {
+		if fixed, focus := attr(in, "name") == "email", attr(in, "name") == "password"; has(in, "readonly") != fixed || has(in, "autofocus") != focus {
+			t.Errorf("input %v", in.Attr)
+		}
 	}
 }
 

@@ -76,7 +76,7 @@ func (f FormPage) words() stepWords {
 	case "password":
 		w := stepWords{Button: "Sign in"}
 		if address != "" {
-			w.Lead = "The code was right. Now type the password of " + address + "."
+			w.Lead = "The code was right. Now type your password too."
 		}
 		return w
 	case "code":
