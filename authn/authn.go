@@ -46,6 +46,14 @@ type Env struct {
 	// Claims names the further claims that some application is sent. A method keeps
 	// these and no others: what is not needed is not stored.
 	Claims []string
+
+	// Keys are 32 bytes each, for this method alone, the same on every replica and
+	// after a restart. The first makes; what any of them made is accepted, so that
+	// the session secret can be changed. Never empty.
+	Keys [][]byte
+
+	People People // whom Foregate knows by itself; nil when it knows nobody
+	Mail   Mailer // sends letters; nil when no mail server is configured
 }
 
 // Attempt is one person's try at signing in: from the first redirect or form to
@@ -56,7 +64,7 @@ type Attempt struct {
 	Method string            // configured name
 	Host   string            // canonical host that it began on
 	Return string            // checked return address: path and query on Host
-	Began  time.Time         //
+	Began  time.Time         // it can be resumed for ten minutes; a method that sends a code begins them anew
 	Hint   string            // the name or e-mail that the person gave already, may be empty
 	Fresh  bool              // the person must authenticate anew (OIDC prompt=login)
 	Values map[string]string // what the method keeps from call to call: nonce, verifier. Begin and Resume may change it.
@@ -64,6 +72,8 @@ type Attempt struct {
 	// Set anew for each call and never sealed.
 	Origin   string     `json:"-"` // scheme://host[:port] as the browser sees it
 	Callback string     `json:"-"` // absolute address of this method's callback on this host
+	App      string     `json:"-"` // configured name of the application
+	AppTitle string     `json:"-"` // its name for people
 	Client   netip.Addr `json:"-"` // who asks, after trusted proxies
 }
 
@@ -94,7 +104,19 @@ type PostForm struct {
 type Form struct {
 	Step    string // names the words on the page: "password", "code"
 	Fields  []Field
-	Problem string // what was wrong with the last answer, in plain words; empty at first
+	Buttons []Button // further answers, below the button that sends the fields
+	Problem string   // what was wrong with the last answer, in plain words; empty at first
+
+	// Facts are what the words of the step speak of: "address" (where a code went),
+	// "minutes" (how long it holds). May be nil.
+	Facts map[string]string
+}
+
+// Button is another answer to a Form. Resume finds Name in r.PostForm if the person
+// pressed it.
+type Button struct {
+	Name  string
+	Label string // plain words: "Send a new code"
 }
 
 // Field is one input of a Form.
@@ -104,6 +126,7 @@ type Field struct {
 	Label        string // plain words
 	Autocomplete string // HTML autocomplete token: "username", "current-password", "one-time-code"
 	Value        string // filled in already; never for passwords and codes
+	Fixed        bool   // Value is shown and cannot be changed: what came before, for password managers
 }
 
 func (SignedIn) isReply() {}

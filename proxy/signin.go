@@ -58,6 +58,7 @@ func (s *Server) place(x *exchange, a *authn.Attempt) {
 	a.Origin = x.origin()
 	a.Callback = a.Origin + s.Prefix + "/callback/" + a.Method
 	a.Client = x.client
+	a.App, a.AppTitle = x.app.Name, x.app.Look.Title
 }
 
 // formAnswer is a person's answer to a method's form.

@@ -74,6 +74,8 @@ func NewAttempt(method, host string) *authn.Attempt {
 		Origin:   "https://" + host,
 		Callback: "https://" + host + "/sso/callback/" + method,
 		Client:   netip.MustParseAddr("192.0.2.10"),
+		App:      "careplan",
+		AppTitle: "Careplan",
 	}
 }
 
@@ -86,6 +88,7 @@ func NewEnv(method string) authn.Env {
 		Once:  NewOnce(),
 		Tries: NewTries(time.Now),
 		Log:   slog.New(slog.DiscardHandler),
+		Keys:  [][]byte{[]byte(rand.Text() + rand.Text())[:32]},
 	}
 }
 

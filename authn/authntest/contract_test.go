@@ -72,10 +72,15 @@ func resumes(f func(a *authn.Attempt, r *http.Request) (authn.Reply, error)) ask
 func TestBadMethodsAreFound(t *testing.T) {
 	filled := wordForm("")
 	filled.Fields[0].Value = "swordfish"
+	unnamed, fixed := wordForm(""), wordForm("")
+	unnamed.Buttons = []authn.Button{{Name: "word", Label: "Another word"}}
+	fixed.Fields[0].Fixed = true
 	tests := map[string]struct {
 		method askFor
 		found  string
 	}{
+		"button like a field": {begins(unnamed, nil), "a name of its own"},
+		"empty and fixed":     {begins(fixed, nil), "cannot be changed"},
 		"begin signs in":     {begins(authn.SignedIn{Identity: alice()}, nil), "showed nothing"},
 		"begin says nothing": {begins(nil, nil), "got <nil>"},
 		"pointer reply":      {begins(&authn.Form{}, nil), "by value"},

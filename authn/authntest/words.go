@@ -62,6 +62,12 @@ func checkForm(f authn.Form) error {
 			return fmt.Errorf("field %q of step %q: %w", field.Name, f.Step, err)
 		}
 	}
+	for _, button := range f.Buttons {
+		if button.Name == "" || button.Label == "" || seen[button.Name] {
+			return fmt.Errorf("button %q of step %q: it needs a label and a name of its own", button.Name, f.Step)
+		}
+		seen[button.Name] = true
+	}
 	if f.Problem == "" {
 		return nil
 	}
@@ -77,6 +83,9 @@ func checkField(f authn.Field) error {
 		}
 	default:
 		return fmt.Errorf("kind %q is none of text, email, password, code", f.Kind)
+	}
+	if f.Fixed && f.Value == "" {
+		return errors.New("it cannot be changed and is empty")
 	}
 	if strings.ContainsFunc(f.Value, unicode.IsControl) || len(f.Value) > 1024 {
 		return errors.New("the value filled in has control characters or is longer than 1024 bytes")

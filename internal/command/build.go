@@ -28,6 +28,10 @@ type builder struct {
 	signer   *upstream.Signer
 	log      *slog.Logger
 	onError  func(http.ResponseWriter, *http.Request, error)
+
+	secrets [][]byte     // of sessions; each method gets keys that are derived from them
+	mail    authn.Mailer // nil without a mail server
+	people  authn.People // nil without accounts
 }
 
 func (b *builder) set() (*proxy.Set, error) {
@@ -50,9 +54,16 @@ func (b *builder) set() (*proxy.Set, error) {
 		if title == "" {
 			title = m.Name
 		}
+		keys, err := methodKeys(b.secrets, m.Name)
+		if err != nil {
+			return nil, fmt.Errorf("method %q: %w", m.Name, err)
+		}
 		methods = append(methods, &proxy.Method{
 			Name: m.Name, Title: title, Config: m.Config,
-			Env: authn.Env{Name: m.Name, Title: title, Once: b.once, Tries: b.tries, Log: b.log, Claims: claims},
+			Env: authn.Env{
+				Name: m.Name, Title: title, Once: b.once, Tries: b.tries, Log: b.log, Claims: claims,
+				Keys: keys, People: b.people, Mail: b.mail,
+			},
 		})
 	}
 	return proxy.NewSet(apps, methods), nil

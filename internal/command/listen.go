@@ -114,6 +114,7 @@ func (fg *running) stop() {
 	if fg.set != nil {
 		closeSet(fg.set)
 	}
+	fg.post.close()
 	if fg.sessions != nil {
 		_ = fg.sessions.Close()
 	}

@@ -1,6 +1,8 @@
 package command
 
 import (
+	"crypto/hkdf"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -37,6 +39,20 @@ func sessionSecrets(configured []authn.Secret, folder string) ([][]byte, error) 
 		return nil, fmt.Errorf("session secret: %s is damaged: put it back from a backup, or delete it to make a new one (everybody has to sign in again)", path)
 	}
 	return [][]byte{[]byte(secret)}, nil
+}
+
+// methodKeys derives a method's own keys, one from each session secret, so that
+// replicas which share those have the same (HKDF, RFC 5869).
+func methodKeys(secrets [][]byte, method string) ([][]byte, error) {
+	var keys [][]byte
+	for _, s := range secrets {
+		k, err := hkdf.Key(sha256.New, s, nil, "foregate method 1 "+method, sha256.Size)
+		if err != nil {
+			return nil, fmt.Errorf("derive keys: %w", err)
+		}
+		keys = append(keys, k)
+	}
+	return keys, nil
 }
 
 // makeSecret writes a new secret in full before it gets its name.

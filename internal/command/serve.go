@@ -78,6 +78,7 @@ type running struct {
 	store    io.Closer
 	access   io.Closer
 	metrics  *admin.Metrics
+	post     post
 	servers  []*http.Server
 	adminSrv *http.Server
 	failed   chan error
@@ -162,8 +163,9 @@ func (fg *running) open(file *config.File, store Store, errs io.Writer) error {
 	})
 	fg.builder = builder{
 		sessions: fg.sessions, once: spent, tries: cookies.Tries{Counter: store}, signer: signer, log: fg.log,
-		onError: fg.server.UpstreamFailed,
+		onError: fg.server.UpstreamFailed, secrets: secrets,
 	}
+	fg.post.figures(fg.metrics)
 	fg.metrics.Gauge("foregate_sessions", "Sessions in this process's memory.", func() float64 { return float64(fg.sessions.Cached()) })
 	fg.admin = admin.NewListener(fg.metrics, func(ctx context.Context) error {
 		_, err := store.Load(ctx, "ready")
@@ -212,12 +214,26 @@ func signerOf(secrets [][]byte) (*upstream.Signer, error) {
 // swap puts the apps and methods of file in force.
 func (fg *running) swap(file *config.File) error {
 	fg.builder.file = file
+	mailer, err := fg.mailer(file)
+	if err != nil {
+		return err
+	}
+	fg.builder.mail = nil
+	if mailer != nil {
+		fg.builder.mail = mailer
+	}
 	set, err := fg.builder.set()
 	if err != nil {
 		return err
 	}
 	for _, m := range set.Methods() {
 		if err := m.Open(); err != nil {
+			closeSet(set)
+			return err
+		}
+	}
+	if mailer != nil {
+		if err := mailer.Use(*file.Mail); err != nil {
 			closeSet(set)
 			return err
 		}

@@ -22,6 +22,7 @@ func check(f *File, kinds []Kind, r *report) {
 	c.trust()
 	c.session()
 	c.redis()
+	c.mail()
 	c.prefix()
 	c.methods()
 	c.apps()
@@ -138,6 +139,7 @@ func (c *checker) methods() {
 			section := join(at, m.Kind)
 			c.validated(section, m.Config.Validate())
 			c.risks(section, m.Config)
+			c.needsMail(section, m.Config)
 		}
 	}
 }

@@ -20,6 +20,10 @@ func redis(section string) string {
 	return "session: {secrets: [" + strings.Repeat("s", 32) + "]}\nstorage: {redis: {" + section + "}}\n"
 }
 
+func mailed(smtp string) string {
+	return "mail: {from: a@b.example, smtp: {" + smtp + "}}\n"
+}
+
 func TestEachFaultHasPlaceAndWords(t *testing.T) {
 	const badgeLine = "badge: {server: https://badge.example}"
 	app := func(line string) string { return least + "    " + line + "\n" }
@@ -46,8 +50,8 @@ func TestEachFaultHasPlaceAndWords(t *testing.T) {
 		"tag":                  {least + "prefix: !x /sso\n", "9:9: prefix: a value that begins with ! has a YAML tag"},
 		"merge":                {least + "log: {<<: {level: info}}\n", "9:7: log: a key must be plain text"},
 		"key that is a map":    {least + "log: {? {a: b} : c}\n", "9:9: log: a key must be plain text"},
-		"unknown key":          {least + "sesion: {idle: 20m}\n", `9:1: sesion: unknown key (allowed apps, insecure_trust_all_proxies, limits, listen, log, methods, prefix, session, storage, tls, trusted_proxies); correct or remove it — did you mean "session"?`},
-		"nothing alike":        {least + "quux: 1\n", "9:1: quux: unknown key (allowed apps, insecure_trust_all_proxies, limits, listen, log, methods, prefix, session, storage, tls, trusted_proxies); correct or remove it"},
+		"unknown key":          {least + "sesion: {idle: 20m}\n", `9:1: sesion: unknown key (allowed apps, insecure_trust_all_proxies, limits, listen, log, mail, methods, prefix, session, storage, tls, trusted_proxies); correct or remove it — did you mean "session"?`},
+		"nothing alike":        {least + "quux: 1\n", "9:1: quux: unknown key (allowed apps, insecure_trust_all_proxies, limits, listen, log, mail, methods, prefix, session, storage, tls, trusted_proxies); correct or remove it"},
 		"duplicate key":        {least + "prefix: /a\nprefix: /b\n", "10:1: prefix: is there already in line 9; keep one of the two"},
 		"map wanted":           {least + "log: json\n", "9:6: log: is of the wrong kind (found a text; allowed a map of keys)"},
 		"list wanted":          {app("rules: {path: /x}"), "9:5: apps[0].rules: is of the wrong kind (found a map; allowed a list)"},
@@ -57,6 +61,16 @@ func TestEachFaultHasPlaceAndWords(t *testing.T) {
 		"redis and no secret":  {least + "storage: {redis: {addresses: ['r:1']}}\n", "1:1: session.secrets: must be given beside storage.redis"},
 		"redis with no port":   {least + redis("addresses: [localhost]"), "10:31: storage.redis.addresses[0]: is not an address"},
 		"redis of no address":  {least + redis("cluster: true"), "10:11: storage.redis: has no addresses"},
+		"mail without server":  {least + "mail: {from: a@b.example}\n", "9:1: mail.smtp: is missing; add smtp: The mail server"},
+		"mail server's port":   {least + mailed("address: smtp.b.example"), `9:43: mail.smtp.address: "smtp.b.example" is not an address; write it like`},
+		"mail, no password":    {least + mailed("address: 'smtp.b.example:587', username: a"), "9:27: mail.smtp.password: is missing beside username"},
+		"mail, lost password":  {least + mailed("address: 'smtp.b.example:587', username: a, password: {env: FOREGATE_NO_SUCH}"), "9:78: mail.smtp.password: the environment variable is not set"},
+		"mail, no TLS":         {least + mailed("address: 'smtp.b.example:587', username: a, password: b, insecure_no_tls: true"), "9:108: mail.smtp.insecure_no_tls: would send the password for all to read"},
+		"mail from nobody":     {least + "mail: {from: Careplan, smtp: {address: 'smtp.b.example:587'}}\n", "9:14: mail.from: is not one mailbox"},
+		"mail to nowhere":      {least + "mail: {from: a@b.example, allowed_domains: [b.example, '*'], smtp: {address: 'smtp.b.example:587'}}\n", `9:56: mail.allowed_domains[1]: "*" is not a domain`},
+		"mail, timeout":        {least + mailed("address: 'smtp.b.example:587', timeout: 1h"), `9:74: mail.smtp.timeout: is too large`},
+		"mail, templates":      {least + "mail: {from: a@b.example, templates: /nowhere, smtp: {address: 'smtp.b.example:587'}}\n", "9:38: mail.templates: cannot be used: "},
+		"mail is needed":       {method("letter: {}"), "3:5: methods[0].letter: sends letters, and there is no section mail"},
 		"two redis":            {least + redis("addresses: ['r:1', 's:1']"), "10:19: storage.redis.addresses: a single server has one address (found 2 of them); set sentinel"},
 		"redis of two shapes":  {least + redis("addresses: ['r:1'], cluster: true, sentinel: x"), "10:64: storage.redis.sentinel: cannot stand beside cluster: true"},
 		"cluster's database":   {least + redis("addresses: ['r:1'], cluster: true, database: 2"), "10:64: storage.redis.database: a cluster has no other database than 0"},
@@ -65,8 +79,8 @@ func TestEachFaultHasPlaceAndWords(t *testing.T) {
 		"sentinel user alone":  {least + redis("addresses: ['r:1'], sentinel_username: x"), "10:11: storage.redis.sentinel: is missing, though there are a user"},
 		"app idles too long":   {app("session: {idle: 2h, lifetime: 1h}"), "9:21: apps[0].session.idle: is longer than the lifetime beside it"},
 		"activity except":      {app("activity: {except: [api]}"), "9:25: apps[0].activity.except[0]: does not begin with a slash"},
-		"no kind":              {method("title: x"), "2:5: methods[0]: the method has no kind (allowed one of badge, door)"},
-		"unknown kind":         {method("bagde: {}"), `3:5: methods[0].bagde: unknown kind of method (allowed badge, door); correct it — did you mean "badge"?`},
+		"no kind":              {method("title: x"), "2:5: methods[0]: the method has no kind (allowed one of badge, door, letter)"},
+		"unknown kind":         {method("bagde: {}"), `3:5: methods[0].bagde: unknown kind of method (allowed badge, door, letter); correct it — did you mean "badge"?`},
 		"two kinds":            {method(badgeLine + "\n    door: {}"), "4:5: methods[0].door: a method is of one kind, and this one is badge already"},
 		"missing key":          {method("badge: {}"), "3:5: methods[0].badge.server: is missing; add server: Address of the badge server"},
 		"empty key":            {method(`badge: {server: ""}`), "3:21: methods[0].badge.server: is empty"},

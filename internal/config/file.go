@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"foregate/authn"
+	"foregate/internal/mail"
 )
 
 // File is a configuration that has been checked.
@@ -18,6 +19,7 @@ type File struct {
 	Prefix         string         `yaml:"prefix" default:"/sso" doc:"The path below which Foregate's own pages are, on every host."`
 	Limits         Limits         `yaml:"limits" doc:"Bounds of what a client may send, and how slowly."`
 	Log            Log            `yaml:"log" doc:"What is written to standard error."`
+	Mail           *mail.Config   `yaml:"mail" doc:"How letters with codes are sent; none are without it."`
 	Methods        []Method       `yaml:"methods" required:"true" doc:"Ways to sign in."`
 	Apps           []App          `yaml:"apps" required:"true" doc:"Applications behind Foregate."`
 

@@ -56,6 +56,13 @@ func (m *Metrics) Gauge(name, help string, read func() float64) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, read))
 }
 
+// Counter registers a count that somebody else keeps, under one value of a label.
+func (m *Metrics) Counter(name, help, label, value string, read func() float64) {
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: name, Help: help, ConstLabels: prometheus.Labels{label: value},
+	}, read))
+}
+
 // SignIn counts one outcome of a method.
 func (m *Metrics) SignIn(method, result string) { m.signIns.WithLabelValues(method, result).Inc() }
 

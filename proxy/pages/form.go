@@ -17,6 +17,7 @@ type input struct {
 	Label        string
 	Autocomplete string
 	Value        string
+	Fixed        bool
 	Invalid      bool // described by the problem above the form
 	Focus        bool
 }
@@ -25,6 +26,7 @@ type input struct {
 type formView struct {
 	FormPage
 	Lead   string // what the step is for; may be empty
+	More   string // what helps if it does not go smoothly; may be empty
 	Button string
 	Inputs []input
 }
@@ -32,7 +34,7 @@ type formView struct {
 // view is the form on a page of its own: the cursor waits in it.
 func (f FormPage) view() formView {
 	w := f.words()
-	return formView{FormPage: f, Lead: w.Lead, Button: w.Button, Inputs: f.inputs(true)}
+	return formView{FormPage: f, Lead: w.Lead, More: w.More, Button: w.Button, Inputs: f.inputs(true)}
 }
 
 // formBelow is the form below the choices. The cursor stays away from it, so that
@@ -74,6 +76,7 @@ func inputOf(i int, field authn.Field) input {
 		Label:        field.Label,
 		Autocomplete: field.Autocomplete,
 		Value:        field.Value,
+		Fixed:        field.Fixed,
 	}
 	if in.Autocomplete == "" {
 		in.Autocomplete = "off"

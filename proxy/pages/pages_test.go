@@ -37,6 +37,26 @@ var codeForm = authn.Form{Step: "code", Fields: []authn.Field{
 	{Name: "code", Kind: "code", Label: "Code from the e-mail", Autocomplete: "one-time-code"},
 }}
 
+var mailedForm = authn.Form{Step: "code", Fields: codeForm.Fields,
+	Buttons: []authn.Button{{Name: "again", Label: "Send a new code"}, {Name: "other", Label: "Use another address"}},
+	Facts:   map[string]string{"address": "alice@hospital.example", "minutes": "10"},
+}
+
+func wrongCode() authn.Form {
+	form := mailedForm
+	form.Problem = "That is not the code. Look for the newest e-mail and type the digits from it."
+	return form
+}
+
+var secondForm = authn.Form{Step: "password",
+	Fields: []authn.Field{
+		{Name: "email", Kind: "email", Label: "E-mail address", Autocomplete: "username", Value: "alice@hospital.example", Fixed: true},
+		{Name: "password", Kind: "password", Label: "Password", Autocomplete: "current-password"},
+	},
+	Buttons: []authn.Button{{Name: "other", Label: "Use another address"}},
+	Facts:   map[string]string{"address": "alice@hospital.example"},
+}
+
 var emailForm = authn.Form{Step: "email", Fields: []authn.Field{
 	{Name: "email", Kind: "email", Label: "E-mail address", Autocomplete: "username"},
 }}
@@ -66,6 +86,9 @@ func gallery() map[string]pages.Page {
 		"form-password":    pages.FormPage{Action: "/sso/callback/local", Attempt: "Zm9yZWdhdGU", Return: "/wards/7", Form: passwordForm(""), Others: "/sso/sign-in"},
 		"form-wrong":       pages.FormPage{Title: "Sign in with Careplan", Action: "/sso/callback/local", Form: passwordForm(mismatch), Others: "/sso/sign-in"},
 		"form-code":        pages.FormPage{Action: "/sso/callback/code", Form: codeForm, Others: "/sso/sign-in"},
+		"form-mailed":      pages.FormPage{Action: "/sso/start/code", Attempt: "Zm9yZWdhdGU", Form: mailedForm, Others: "/sso/sign-in"},
+		"form-mailed-no":   pages.FormPage{Action: "/sso/start/code", Form: wrongCode()},
+		"form-second":      pages.FormPage{Title: "Get a code by e-mail", Action: "/sso/start/code", Form: secondForm},
 		"form-email":       pages.FormPage{Action: "/sso/callback/code", Form: emailForm},
 		"postform":         pages.PostForm{URL: "https://adfs.example/adfs/ls/", Fields: map[string]string{"SAMLRequest": "PHNhbWw+", "RelayState": "abc"}, To: "Microsoft"},
 		"postform-unnamed": pages.PostForm{URL: "https://adfs.example/adfs/ls/", Fields: map[string]string{"submit": "x"}},

@@ -106,6 +106,9 @@ func TestHeadingSaysWhatThePageIs(t *testing.T) {
 		"form-password":    "Sign in to Careplan",
 		"form-wrong":       "Sign in with Careplan",
 		"form-code":        "Enter your code",
+		"form-mailed":      "Enter your code",
+		"form-mailed-no":   "Enter your code",
+		"form-second":      "Get a code by e-mail",
 		"form-email":       "Get a code by e-mail",
 		"postform":         "One moment",
 		"postform-unnamed": "One moment",
@@ -140,6 +143,44 @@ func TestWindowTitleStartsWithTheProblem(t *testing.T) {
 		_, _, doc := write(t, careplan, gallery()[name])
 		if got := text(one(t, doc, "title")); got != want {
 			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestFurtherButtonsComeAfterTheOneThatEnterPresses(t *testing.T) {
+	_, _, doc := write(t, careplan, gallery()["form-mailed"])
+	var got []string
+	for _, b := range all(one(t, doc, "form"), "button") {
+		got = append(got, attr(b, "type")+" "+attr(b, "name")+" "+text(b))
+	}
+	want := []string{"submit  Continue", "submit again Send a new code", "submit other Use another address"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("buttons (-want +got):\n%s", diff)
+	}
+}
+
+func TestCodePageSaysWhereTheCodeWent(t *testing.T) {
+	words := func(form authn.Form) string {
+		_, _, doc := write(t, careplan, pages.FormPage{Form: form})
+		return text(one(t, doc, "form"))
+	}
+	for minutes, want := range map[string]string{"10": "The code holds for 10 minutes.", "1": "The code holds for one minute.", "": "(spam) too. Code", "x": "(spam) too. Code"} {
+		form := mailedForm
+		form.Facts = map[string]string{"address": "alice@hospital.example", "minutes": minutes}
+		if got := words(form); !strings.Contains(got, "If alice@hospital.example is known here") || !strings.Contains(got, want) {
+			t.Errorf("minutes %q: %s", minutes, got)
+		}
+	}
+	if got := words(codeForm); strings.Contains(got, "known here") {
+		t.Errorf("a code that was not sent: %s", got)
+	}
+	if got := words(secondForm); !strings.Contains(got, "The code was right") {
+		t.Errorf("second step: %s", got)
+	}
+	_, _, doc := write(t, careplan, pages.FormPage{Form: secondForm})
+	for _, in := range all(doc, "input") {
+		if fixed, focus := attr(in, "name") == "email", attr(in, "name") == "password"; has(in, "readonly") != fixed || has(in, "autofocus") != focus {
+			t.Errorf("input %v", in.Attr)
 		}
 	}
 }

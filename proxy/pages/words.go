@@ -3,6 +3,7 @@ package pages
 import (
 	"cmp"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -65,20 +66,43 @@ func (LoopStop) sheet(*Look) sheet {
 type stepWords struct {
 	heading string // empty: the method's title
 	Lead    string
+	More    string // what helps if it does not go smoothly
 	Button  string
 }
 
 func (f FormPage) words() stepWords {
+	address := plain(f.Form.Facts["address"])
 	switch f.Form.Step {
 	case "password":
-		return stepWords{Button: "Sign in"}
+		w := stepWords{Button: "Sign in"}
+		if address != "" {
+			w.Lead = "The code was right. Now type your password too."
+		}
+		return w
 	case "code":
-		return stepWords{heading: "Enter your code", Lead: "Type the code to finish signing in.", Button: "Continue"}
+		w := stepWords{heading: "Enter your code", Lead: "Type the code to finish signing in.", Button: "Continue"}
+		if address != "" {
+			w.Lead = "If " + address + " is known here, we have just sent a code to it."
+			w.More = "It can take a minute to arrive. Look among the unwanted mail (spam) too." + holds(f.Form.Facts["minutes"])
+		}
+		return w
 	case "email":
 		return stepWords{heading: "Get a code by e-mail", Lead: "We will send a code to your e-mail address. You sign in with it.", Button: "Send the code"}
 	default:
 		return stepWords{Button: "Continue"}
 	}
+}
+
+// holds says how long a code is good for, where that is known.
+func holds(minutes string) string {
+	n, err := strconv.Atoi(minutes)
+	switch {
+	case err != nil || n < 1:
+		return ""
+	case n == 1:
+		return " The code holds for one minute."
+	}
+	return " The code holds for " + strconv.Itoa(n) + " minutes."
 }
 
 func signInTo(l *Look) string {
