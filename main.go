@@ -12,6 +12,7 @@ import (
 
 	"foregate/authn"
 	"foregate/authn/local"
+	"foregate/authn/network"
 	"foregate/authn/oidc"
 	"foregate/cookies/redisstore"
 	"foregate/cookies/sqlstore"
@@ -28,6 +29,7 @@ func main() {
 var methods = []config.Kind{
 	{Name: "oidc", New: func() authn.MethodConfig { return new(oidc.Config) }},
 	{Name: "local", New: func() authn.MethodConfig { return new(local.Config) }},
+	{Name: "network", New: func() authn.MethodConfig { return new(network.Config) }},
 }
 
 // store opens the store that a configuration names.
