@@ -31,7 +31,8 @@ public class Token : IHttpHandler
     public void ProcessRequest(HttpContext context)
     {
         HttpResponse response = context.Response;
-        response.Headers["Cache-Control"] = "no-store";
+        response.Cache.SetCacheability(HttpCacheability.NoCache);
+        response.Cache.SetNoStore();
         response.Headers["Referrer-Policy"] = "no-referrer";
         response.ContentType = "text/plain; charset=utf-8";
         Check();

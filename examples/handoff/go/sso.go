@@ -6,6 +6,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hmac"
@@ -59,17 +60,17 @@ func main() {
 	if userFrom == "remote-user" {
 		log.Fatal("HANDOFF_USER_FROM=remote-user needs a web server that runs this as a CGI program")
 	}
-	listen := os.Getenv("HANDOFF_LISTEN")
-	if listen == "" {
-		listen = "127.0.0.1:8000"
-	}
-	http.HandleFunc("GET /sso", page)
-	log.Fatal(http.ListenAndServe(listen, nil))
+	http.HandleFunc("/sso", page)
+	log.Fatal(http.ListenAndServe(cmp.Or(os.Getenv("HANDOFF_LISTEN"), "127.0.0.1:8000"), nil))
 }
 
 func page(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Referrer-Policy", "no-referrer")
+	if r.Method != http.MethodGet {
+		http.Error(w, "This page is only opened by a link.", http.StatusMethodNotAllowed)
+		return
+	}
 	user := lookUp(r, userFrom)
 	user = strings.ToLower(user[strings.LastIndexByte(user, '\\')+1:]) // HOSPITAL\Alice is alice
 	if !goodUser.MatchString(user) {

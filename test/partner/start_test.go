@@ -1,0 +1,155 @@
+package partner
+
+import (
+	"net/http/cgi"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// page is one reference implementation, as this test runs it.
+type page struct {
+	name   string
+	path   string // of its address
+	modern string // what it calls modern: "modern" or "jwt"
+	// start starts it with these settings and returns its origin, or "" when it
+	// refuses them at the start.
+	start  func(t *testing.T, settings []string) string
+	only16 bool // takes Blowfish keys of 16 bytes only
+	// remoteUser says that start lets a web server sign Alice in for remote-user.
+	remoteUser bool
+	noRemote   bool // there is no web server that could
+}
+
+func pages() []page {
+	return []page{
+		{name: "go", path: "/sso", modern: "modern", start: startGo, noRemote: true},
+		{name: "go by CGI", path: "/sso", modern: "modern", start: startGoCGI, remoteUser: true},
+		{name: "python", path: "/sso", modern: "modern", start: startPython, remoteUser: true},
+		{name: "node", path: "/sso", modern: "modern", start: startNode, noRemote: true},
+		{name: "php", path: "/sso.php", modern: "modern", start: startPHP, only16: true},
+		{name: "java-servlet", path: "/sso", modern: "modern", start: startJava, remoteUser: true},
+		{name: "aspnet-classic", path: "/Token.ashx", modern: "jwt", start: startMono, remoteUser: true},
+	}
+}
+
+// listening starts a program that listens on HANDOFF_LISTEN.
+func listening(t *testing.T, settings []string, name string, args ...string) string {
+	t.Helper()
+	at := address(t)
+	if !run(t, t.TempDir(), append(settings, "HANDOFF_LISTEN="+at), name, args...).listens(t, at) {
+		return ""
+	}
+	return "http://" + at
+}
+
+func buildGo(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "sso")
+	output(t, ".", "go", "build", "-o", binary, "foregate/examples/handoff/go")
+	return binary
+}
+
+func startGo(t *testing.T, settings []string) string { return listening(t, settings, buildGo(t)) }
+
+func startGoCGI(t *testing.T, settings []string) string {
+	s := httptest.NewServer(&cgi.Handler{
+		Path: buildGo(t), Dir: t.TempDir(), Stderr: &noise{},
+		// A web server signs people in and says whom.
+		Env: append(settings, `REMOTE_USER=HOSPITAL\Alice`),
+	})
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+func startPython(t *testing.T, settings []string) string {
+	const python = "/usr/bin/python3" // Debian's, which has Debian's cryptography
+	need(t, python)
+	// wsgiref passes the environment on, as a web server passes the user's name.
+	return listening(t, append(settings, `REMOTE_USER=HOSPITAL\Alice`), python, example(t, "python/sso.py"))
+}
+
+func startNode(t *testing.T, settings []string) string {
+	need(t, "node")
+	return listening(t, settings, "node", "--openssl-legacy-provider", example(t, "node/sso.mjs"))
+}
+
+func startPHP(t *testing.T, settings []string) string {
+	need(t, "php")
+	at := address(t)
+	settings = append(settings, "OPENSSL_CONF="+example(t, "php/openssl-legacy.cnf"))
+	if !run(t, t.TempDir(), settings, "php", "-S", at, "-t", example(t, "php")).listens(t, at) {
+		return ""
+	}
+	return "http://" + at
+}
+
+func startJava(t *testing.T, settings []string) string {
+	const jars = "/usr/share/java/tomcat10-"
+	need(t, "java", "javac", jars+"catalina.jar")
+	dir, at := t.TempDir(), address(t)
+	var path []string
+	for _, name := range []string{
+		"annotations-api", "api", "catalina", "coyote", "el-api", "jaspic-api", "jni", "jsp-api", "juli",
+		"servlet-api", "util", "util-scan",
+	} {
+		path = append(path, jars+name+".jar")
+	}
+	classes := strings.Join(append(path, dir), ":")
+	output(t, ".", "javac", "-cp", classes, "-d", dir, example(t, "java-servlet/Sso.java"), "testdata/Launcher.java")
+	_, port, _ := strings.Cut(at, ":")
+	// Java reads the environment by the locale.
+	settings = append(settings, "LC_ALL=C.UTF-8")
+	if !run(t, dir, settings, "java", "-Xmx128m", "-XX:+UseSerialGC", "-cp", classes, "Launcher", dir, port).listens(t, at) {
+		return ""
+	}
+	return "http://" + at
+}
+
+// startMono has nginx in front, which signs Alice in for remote-user as IIS would.
+func startMono(t *testing.T, settings []string) string {
+	const server = "/usr/lib/mono/4.5/fastcgi-mono-server4.exe"
+	need(t, "mono", "mcs", "nginx", "/etc/nginx/fastcgi_params", server)
+	dir, front, back := t.TempDir(), address(t), address(t)
+	root := filepath.Join(dir, "web")
+	if err := os.CopyFS(root, os.DirFS(example(t, "aspnet-classic"))); err != nil {
+		t.Fatal(err)
+	}
+	mono := run(t, root, append(settings, "TMPDIR="+dir, "HOME="+dir),
+		"mono", server, "--socket=tcp:"+back, "--root="+root, "--applications=/:.")
+	if !mono.listens(t, back) {
+		return ""
+	}
+	protect := ""
+	for _, s := range settings {
+		if s == "HANDOFF_USER_FROM=remote-user" {
+			write(t, filepath.Join(dir, "users"), "Alice:{PLAIN}pw-a\n")
+			protect = "auth_basic intranet; auth_basic_user_file " + dir + "/users;"
+		}
+	}
+	conf := filepath.Join(dir, "nginx.conf")
+	write(t, conf, `
+daemon off; master_process off; pid %[1]s/pid; error_log %[1]s/error.log;
+events { worker_connections 64; }
+http {
+  access_log off; client_body_temp_path %[1]s/a; proxy_temp_path %[1]s/b; fastcgi_temp_path %[1]s/c; uwsgi_temp_path %[1]s/d; scgi_temp_path %[1]s/e;
+  server {
+    listen %[2]s;
+    root %[1]s/web;
+    location / {
+      %[4]s
+      include /etc/nginx/fastcgi_params;
+      fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;
+      fastcgi_param PATH_INFO "";
+      fastcgi_read_timeout 60s;
+      fastcgi_pass %[3]s;
+    }
+  }
+}`, dir, front, back, protect)
+	if !run(t, dir, nil, "nginx", "-p", dir, "-c", conf).listens(t, front) {
+		t.Fatal("nginx ended at once")
+	}
+	return "http://" + front
+}
