@@ -100,23 +100,20 @@ func sent(t *testing.T, got answer, k keys, form string) (string, content) {
 }
 
 func TestPages(t *testing.T) {
-	for _, p := range pages() {
-		t.Run(p.name, func(t *testing.T) {
-			for form, k := range map[string]keys{"legacy": legacyKeys, p.modern: modernKeys} {
-				t.Run(form, func(t *testing.T) {
-					at := p.start(t, k.settings(form, "header:X-Intranet-User", "header:X-Intranet-Name"))
-					if at == "" {
-						t.Fatal("does not start")
-					}
-					at += p.path
-					freshAndUnique(t, at, k, form)
-					people(t, at, k, form)
-					strangers(t, at)
-					returns(t, at, k, form)
-				})
-			}
-		})
-	}
+	each(t, func(t *testing.T, p page, start func(t *testing.T, settings []string) string) {
+		for form, k := range map[string]keys{"legacy": legacyKeys, p.modern: modernKeys} {
+			t.Run(form, func(t *testing.T) {
+				at := start(t, k.settings(form, "header:X-Intranet-User", "header:X-Intranet-Name"))
+				if at == "" {
+					t.Fatal("does not start")
+				}
+				freshAndUnique(t, at, k, form)
+				people(t, at, k, form)
+				strangers(t, at)
+				returns(t, at, k, form)
+			})
+		}
+	})
 }
 
 // freshAndUnique checks everything that a token says, twice.

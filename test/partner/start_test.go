@@ -1,6 +1,8 @@
 package partner
 
 import (
+	"io"
+	"log"
 	"net/http/cgi"
 	"net/http/httptest"
 	"os"
@@ -14,24 +16,54 @@ type page struct {
 	name   string
 	path   string // of its address
 	modern string // what it calls modern: "modern" or "jwt"
+	// build makes what start needs, once; nil if that is nothing.
+	build func(t *testing.T) string
 	// start starts it with these settings and returns its origin, or "" when it
-	// refuses them at the start.
-	start  func(t *testing.T, settings []string) string
+	// refuses them at once.
+	start  func(t *testing.T, built string, settings []string) string
 	only16 bool // takes Blowfish keys of 16 bytes only
-	// remoteUser says that start lets a web server sign Alice in for remote-user.
-	remoteUser bool
-	noRemote   bool // there is no web server that could
+	remote remote
 }
+
+// remote says what a page makes of HANDOFF_USER_FROM=remote-user.
+type remote int
+
+const (
+	refused remote = iota // there is no web server before it that could say who it is
+	nobody                // the web server that this test has signs nobody in
+	alice                 // the web server says that it is Alice
+)
 
 func pages() []page {
 	return []page{
-		{name: "go", path: "/sso", modern: "modern", start: startGo, noRemote: true},
-		{name: "go by CGI", path: "/sso", modern: "modern", start: startGoCGI, remoteUser: true},
-		{name: "python", path: "/sso", modern: "modern", start: startPython, remoteUser: true},
-		{name: "node", path: "/sso", modern: "modern", start: startNode, noRemote: true},
-		{name: "php", path: "/sso.php", modern: "modern", start: startPHP, only16: true},
-		{name: "java-servlet", path: "/sso", modern: "modern", start: startJava, remoteUser: true},
-		{name: "aspnet-classic", path: "/Token.ashx", modern: "jwt", start: startMono, remoteUser: true},
+		{name: "go", path: "/sso", modern: "modern", build: buildGo, start: startGo},
+		{name: "go by CGI", path: "/sso", modern: "modern", build: buildGo, start: startCGI, remote: alice},
+		{name: "python", path: "/sso", modern: "modern", start: startPython, remote: alice},
+		{name: "node", path: "/sso", modern: "modern", start: startNode},
+		{name: "php", path: "/sso.php", modern: "modern", start: startPHP, only16: true, remote: nobody},
+		{name: "java-servlet", path: "/sso", modern: "modern", build: buildJava, start: startJava, remote: alice},
+		{name: "aspnet-classic", path: "/Token.ashx", modern: "jwt", start: startMono, remote: alice},
+	}
+}
+
+// each runs a test on each page, with a function that starts it and returns its
+// address.
+func each(t *testing.T, run func(t *testing.T, p page, start func(t *testing.T, settings []string) string)) {
+	for _, p := range pages() {
+		t.Run(p.name, func(t *testing.T) {
+			built := ""
+			if p.build != nil {
+				built = p.build(t)
+			}
+			run(t, p, func(t *testing.T, settings []string) string {
+				t.Helper()
+				origin := p.start(t, built, settings)
+				if origin == "" {
+					return ""
+				}
+				return origin + p.path
+			})
+		})
 	}
 }
 
@@ -52,11 +84,13 @@ func buildGo(t *testing.T) string {
 	return binary
 }
 
-func startGo(t *testing.T, settings []string) string { return listening(t, settings, buildGo(t)) }
+func startGo(t *testing.T, binary string, settings []string) string {
+	return listening(t, settings, binary)
+}
 
-func startGoCGI(t *testing.T, settings []string) string {
+func startCGI(t *testing.T, binary string, settings []string) string {
 	s := httptest.NewServer(&cgi.Handler{
-		Path: buildGo(t), Dir: t.TempDir(), Stderr: &noise{},
+		Path: binary, Dir: t.TempDir(), Stderr: &noise{}, Logger: log.New(io.Discard, "", 0),
 		// A web server signs people in and says whom.
 		Env: append(settings, `REMOTE_USER=HOSPITAL\Alice`),
 	})
@@ -64,19 +98,19 @@ func startGoCGI(t *testing.T, settings []string) string {
 	return s.URL
 }
 
-func startPython(t *testing.T, settings []string) string {
+func startPython(t *testing.T, _ string, settings []string) string {
 	const python = "/usr/bin/python3" // Debian's, which has Debian's cryptography
 	need(t, python)
 	// wsgiref passes the environment on, as a web server passes the user's name.
 	return listening(t, append(settings, `REMOTE_USER=HOSPITAL\Alice`), python, example(t, "python/sso.py"))
 }
 
-func startNode(t *testing.T, settings []string) string {
+func startNode(t *testing.T, _ string, settings []string) string {
 	need(t, "node")
 	return listening(t, settings, "node", "--openssl-legacy-provider", example(t, "node/sso.mjs"))
 }
 
-func startPHP(t *testing.T, settings []string) string {
+func startPHP(t *testing.T, _ string, settings []string) string {
 	need(t, "php")
 	at := address(t)
 	settings = append(settings, "OPENSSL_CONF="+example(t, "php/openssl-legacy.cnf"))
@@ -86,30 +120,39 @@ func startPHP(t *testing.T, settings []string) string {
 	return "http://" + at
 }
 
-func startJava(t *testing.T, settings []string) string {
-	const jars = "/usr/share/java/tomcat10-"
-	need(t, "java", "javac", jars+"catalina.jar")
-	dir, at := t.TempDir(), address(t)
+// classPath is Tomcat's, as Debian has it.
+func classPath() string {
 	var path []string
 	for _, name := range []string{
 		"annotations-api", "api", "catalina", "coyote", "el-api", "jaspic-api", "jni", "jsp-api", "juli",
 		"servlet-api", "util", "util-scan",
 	} {
-		path = append(path, jars+name+".jar")
+		path = append(path, "/usr/share/java/tomcat10-"+name+".jar")
 	}
-	classes := strings.Join(append(path, dir), ":")
-	output(t, ".", "javac", "-cp", classes, "-d", dir, example(t, "java-servlet/Sso.java"), "testdata/Launcher.java")
+	return strings.Join(path, ":")
+}
+
+func buildJava(t *testing.T) string {
+	t.Helper()
+	need(t, "java", "javac", "/usr/share/java/tomcat10-catalina.jar")
+	dir := t.TempDir()
+	output(t, ".", "javac", "-cp", classPath(), "-d", dir, example(t, "java-servlet/Sso.java"), "testdata/Launcher.java")
+	return dir
+}
+
+func startJava(t *testing.T, classes string, settings []string) string {
+	dir, at := t.TempDir(), address(t)
 	_, port, _ := strings.Cut(at, ":")
 	// Java reads the environment by the locale.
 	settings = append(settings, "LC_ALL=C.UTF-8")
-	if !run(t, dir, settings, "java", "-Xmx128m", "-XX:+UseSerialGC", "-cp", classes, "Launcher", dir, port).listens(t, at) {
+	if !run(t, dir, settings, "java", "-Xmx128m", "-XX:+UseSerialGC", "-cp", classPath()+":"+classes, "Launcher", dir, port).listens(t, at) {
 		return ""
 	}
 	return "http://" + at
 }
 
 // startMono has nginx in front, which signs Alice in for remote-user as IIS would.
-func startMono(t *testing.T, settings []string) string {
+func startMono(t *testing.T, _ string, settings []string) string {
 	const server = "/usr/lib/mono/4.5/fastcgi-mono-server4.exe"
 	need(t, "mono", "mcs", "nginx", "/etc/nginx/fastcgi_params", server)
 	dir, front, back := t.TempDir(), address(t), address(t)

@@ -127,6 +127,7 @@ public class Token : IHttpHandler
     {
         if (App == "" || !Regex.IsMatch(UserFrom, @"\A(remote-user|address|(header|fixed):.+)\z"))
             throw new InvalidOperationException("HANDOFF_APP is not set, or HANDOFF_USER_FROM is none of its ways");
+        if (!Legacy && Setting("HANDOFF_FORM") != "modern") throw new InvalidOperationException("HANDOFF_FORM is neither legacy nor modern");
         if (Legacy ? Key.Length < 16 || Key.Length > 56 || MacKey.Length < 16 : Key.Length < 32 || Partner == "" || Audience == "")
             throw new InvalidOperationException("a key is missing or too short, or HANDOFF_PARTNER or HANDOFF_AUDIENCE is not set");
     }

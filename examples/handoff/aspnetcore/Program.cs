@@ -24,6 +24,8 @@ var nameFrom = Setting("HANDOFF_NAME_FROM");
 
 if (app == "" || !Regex.IsMatch(userFrom, @"\A(remote-user|address|(header|fixed):.+)\z"))
     throw new InvalidOperationException("HANDOFF_APP is not set, or HANDOFF_USER_FROM is none of its ways");
+if (!legacy && Setting("HANDOFF_FORM") != "modern")
+    throw new InvalidOperationException("HANDOFF_FORM is neither legacy nor modern");
 if (legacy ? key.Length is < 16 or > 56 || macKey.Length < 16 : key.Length != 32 || partner == "" || audience == "")
     throw new InvalidOperationException("a key has not the right length, or HANDOFF_PARTNER or HANDOFF_AUDIENCE is not set");
 

@@ -33,7 +33,8 @@ var (
 	app      = strings.TrimSuffix(os.Getenv("HANDOFF_APP"), "/")
 	partner  = os.Getenv("HANDOFF_PARTNER")
 	audience = os.Getenv("HANDOFF_AUDIENCE")
-	legacy   = os.Getenv("HANDOFF_FORM") == "legacy"
+	form     = os.Getenv("HANDOFF_FORM")
+	legacy   = form == "legacy"
 	key      = bytesOf("HANDOFF_KEY")
 	macKey   = bytesOf("HANDOFF_MAC_KEY")
 	userFrom = os.Getenv("HANDOFF_USER_FROM")
@@ -49,6 +50,8 @@ func main() {
 	switch {
 	case app == "" || !goodSource.MatchString(userFrom):
 		log.Fatal("HANDOFF_APP is not set, or HANDOFF_USER_FROM is none of its ways")
+	case !legacy && form != "modern":
+		log.Fatal("HANDOFF_FORM is neither legacy nor modern")
 	case legacy && (len(key) < 16 || len(key) > 56 || len(macKey) < 16):
 		log.Fatal("HANDOFF_KEY is not 16 to 56 bytes in hex, or HANDOFF_MAC_KEY is not 16 or more")
 	case !legacy && (len(key) != 32 || partner == "" || audience == ""):

@@ -27,7 +27,8 @@ public class Sso extends HttpServlet {
     private static final SecureRandom RANDOM = new SecureRandom();
 
     private final String app = setting("HANDOFF_APP").replaceFirst("/$", "");
-    private final boolean legacy = setting("HANDOFF_FORM").equals("legacy");
+    private final String form = setting("HANDOFF_FORM");
+    private final boolean legacy = form.equals("legacy");
     private final byte[] key = HexFormat.of().parseHex(setting("HANDOFF_KEY"));
     private final byte[] macKey = HexFormat.of().parseHex(setting("HANDOFF_MAC_KEY"));
     private final String partner = setting("HANDOFF_PARTNER");
@@ -39,6 +40,8 @@ public class Sso extends HttpServlet {
     public void init() throws ServletException {
         if (app.isEmpty() || !userFrom.matches("remote-user|address|(header|fixed):.+"))
             throw new ServletException("HANDOFF_APP is not set, or HANDOFF_USER_FROM is none of its ways");
+        if (!legacy && !form.equals("modern"))
+            throw new ServletException("HANDOFF_FORM is neither legacy nor modern");
         if (legacy && (key.length < 16 || key.length > 56 || macKey.length < 16))
             throw new ServletException("HANDOFF_KEY is not 16 to 56 bytes in hex, or HANDOFF_MAC_KEY is not 16 or more");
         if (!legacy && (key.length != 32 || partner.isEmpty() || audience.isEmpty()))

@@ -7,8 +7,8 @@ import { createServer } from 'node:http'
 
 const env = process.env
 const legacy = env.HANDOFF_FORM === 'legacy'
-const key = Buffer.from(env.HANDOFF_KEY ?? '', 'hex')
-const macKey = Buffer.from(env.HANDOFF_MAC_KEY ?? '', 'hex')
+const key = octets('HANDOFF_KEY')
+const macKey = octets('HANDOFF_MAC_KEY')
 const partner = env.HANDOFF_PARTNER ?? ''
 const audience = env.HANDOFF_AUDIENCE ?? ''
 const userFrom = env.HANDOFF_USER_FROM ?? ''
@@ -18,6 +18,7 @@ const app = (env.HANDOFF_APP ?? '').replace(/\/$/, '')
 if (!app || !/^(address|(header|fixed):.+)$/.test(userFrom)) {
   throw new Error('HANDOFF_APP is not set, or HANDOFF_USER_FROM is not header:NAME, fixed:NAME or address (only a web server knows a remote-user: let it send a header)')
 }
+if (!legacy && env.HANDOFF_FORM !== 'modern') throw new Error('HANDOFF_FORM is neither legacy nor modern')
 if (legacy && (key.length < 16 || key.length > 56 || macKey.length < 16)) {
   throw new Error('HANDOFF_KEY is not 16 to 56 bytes in hex, or HANDOFF_MAC_KEY is not 16 or more')
 }
@@ -77,6 +78,12 @@ function token(user, name) {
   const nonce = randomBytes(12)
   const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(`${partner}\n${audience}`))
   return { token: Buffer.concat([nonce, cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()]).toString('base64url') }
+}
+
+function octets(name) {
+  const hex = env[name] ?? ''
+  if (!/^([0-9a-f]{2})*$/i.test(hex)) throw new Error(`${name} is not hex`) // Buffer.from would cut it off
+  return Buffer.from(hex, 'hex')
 }
 
 const [, host, port] = /^(.*):(\d+)$/.exec(env.HANDOFF_LISTEN ?? '127.0.0.1:8000')

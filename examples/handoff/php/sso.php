@@ -47,7 +47,11 @@ function look_up(string $source): string
 function token(string $user, string $name): array
 {
     $key = octets('HANDOFF_KEY');
-    if (setting('HANDOFF_FORM', 'modern') === 'legacy') {
+    $form = setting('HANDOFF_FORM');
+    if ($form !== 'legacy' && $form !== 'modern') {
+        broken('HANDOFF_FORM is neither legacy nor modern');
+    }
+    if ($form === 'legacy') {
         $mac_key = octets('HANDOFF_MAC_KEY');
         if (strlen($key) !== 16 || strlen($mac_key) < 16) {
             broken('HANDOFF_KEY is not 16 bytes in hex, or HANDOFF_MAC_KEY is not 16 or more');

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 APP = os.environ["HANDOFF_APP"].rstrip("/")
-LEGACY = os.environ.get("HANDOFF_FORM") == "legacy"
+LEGACY = {"legacy": True, "modern": False}[os.environ["HANDOFF_FORM"]]
 KEY = bytes.fromhex(os.environ["HANDOFF_KEY"])
 MAC_KEY = bytes.fromhex(os.environ.get("HANDOFF_MAC_KEY", ""))
 PARTNER = os.environ.get("HANDOFF_PARTNER", "")
@@ -29,8 +29,8 @@ if LEGACY:
 elif len(KEY) != 32 or not PARTNER or not AUDIENCE:
     raise SystemExit("HANDOFF_KEY is not 32 bytes in hex, or HANDOFF_PARTNER or HANDOFF_AUDIENCE is not set")
 
-if not re.fullmatch("remote-user|address|(header|fixed):.+", USER_FROM):
-    raise SystemExit("HANDOFF_USER_FROM is none of its ways")
+if not APP or not re.fullmatch("remote-user|address|(header|fixed):.+", USER_FROM):
+    raise SystemExit("HANDOFF_APP is not set, or HANDOFF_USER_FROM is none of its ways")
 
 HEADERS = (("Cache-Control", "no-store"), ("Referrer-Policy", "no-referrer"), ("Content-Type", "text/plain; charset=utf-8"))
 
