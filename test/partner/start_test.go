@@ -42,7 +42,7 @@ func pages() []page {
 		{name: "node", path: "/sso", modern: "modern", start: startNode},
 		{name: "php", path: "/sso.php", modern: "modern", start: startPHP, only16: true, remote: nobody},
 		{name: "java-servlet", path: "/sso", modern: "modern", build: buildJava, start: startJava, remote: alice},
-		{name: "aspnet-classic", path: "/Token.ashx", modern: "jwt", start: startMono, remote: alice},
+		{name: "aspnet-classic", path: "/Token.ashx", modern: "jwt", build: checkCSharp, start: startMono, remote: alice},
 	}
 }
 
@@ -149,6 +149,26 @@ func startJava(t *testing.T, classes string, settings []string) string {
 		return ""
 	}
 	return "http://" + at
+}
+
+// checkCSharp compiles the page as the compiler of .NET Framework 4 would, which
+// knows no later C# than 5. Mono's server compiles it again by itself.
+func checkCSharp(t *testing.T) string {
+	t.Helper()
+	need(t, "mcs")
+	page, err := os.ReadFile(example(t, "aspnet-classic/Token.ashx"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	directive, code, _ := strings.Cut(string(page), "\n")
+	if !strings.HasPrefix(directive, "<%@ WebHandler") {
+		t.Fatalf("begins with %q", directive)
+	}
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "Token.cs"), "%s", code)
+	output(t, dir, "mcs", "-langversion:5", "-warnaserror", "-target:library", "-r:System.Web,System.Web.Extensions", "-out:page.dll",
+		"Token.cs", example(t, "aspnet-classic/App_Code/Blowfish.cs"))
+	return ""
 }
 
 // startMono has nginx in front, which signs Alice in for remote-user as IIS would.
