@@ -200,6 +200,7 @@ func returns(t *testing.T, at string, k keys, form string) {
 		app + "/doc":                           app + "/doc?",
 		app + "/doc?":                          app + "/doc?&",
 		app + "/d%C3%A9/x%2Fy?q=a%20b+c&q=%26": app + "/d%C3%A9/x%2Fy?q=a%20b+c&q=%26&",
+		app + "/doc?q=<b>":                     app + "/doc?q=<b>&",
 		app + "/doc#part?x":                    app + "/doc?",
 
 		"":                              home,

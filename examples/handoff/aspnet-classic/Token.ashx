@@ -51,7 +51,7 @@ public class Token : IHttpHandler
         string name = LookUp(context.Request, NameFrom);
         if (!Regex.IsMatch(name, @"\A[^\p{C}\ufffd|]{1,64}\z")) name = "";
         // Never anywhere but to the application: whoever has a token is the user.
-        string to = context.Request.QueryString["return_to"] ?? "";
+        string to = context.Request.Unvalidated.QueryString["return_to"] ?? "";
         if (!to.StartsWith(App + "/", StringComparison.Ordinal) || !Regex.IsMatch(to, @"\A[!-~]+\z")) to = App + "/";
         to = to.Split('#')[0];
         to += (to.Contains("?") ? "&" : "?") + (Legacy ? LegacyToken(user, name) : JwtToken(user, name));
@@ -68,7 +68,7 @@ public class Token : IHttpHandler
         switch (parts[0])
         {
             case "remote-user": return request.ServerVariables["REMOTE_USER"] ?? "";
-            case "header": return request.Headers[argument] ?? "";
+            case "header": return request.Unvalidated.Headers[argument] ?? "";
             case "fixed": return argument;
             case "address": return request.UserHostAddress;
             default: return "";

@@ -33,8 +33,7 @@ var (
 	app      = strings.TrimSuffix(os.Getenv("HANDOFF_APP"), "/")
 	partner  = os.Getenv("HANDOFF_PARTNER")
 	audience = os.Getenv("HANDOFF_AUDIENCE")
-	form     = os.Getenv("HANDOFF_FORM")
-	legacy   = form == "legacy"
+	legacy   = os.Getenv("HANDOFF_FORM") == "legacy"
 	key      = bytesOf("HANDOFF_KEY")
 	macKey   = bytesOf("HANDOFF_MAC_KEY")
 	userFrom = os.Getenv("HANDOFF_USER_FROM")
@@ -43,14 +42,14 @@ var (
 	goodSource  = regexp.MustCompile(`^(remote-user|address|(header|fixed):.+)$`)
 	goodUser    = regexp.MustCompile(`^[^\pZ\pC\x{FFFD}|]{1,128}$`)
 	goodName    = regexp.MustCompile(`^[^\pC\x{FFFD}|]{1,64}$`)
-	goodAddress = regexp.MustCompile(`^[!-~]+$`) // no line break gets into a header
+	goodAddress = regexp.MustCompile(`^[!-~]+$`) // a line break would end the header
 )
 
 func main() {
 	switch {
 	case app == "" || !goodSource.MatchString(userFrom):
 		log.Fatal("HANDOFF_APP is not set, or HANDOFF_USER_FROM is none of its ways")
-	case !legacy && form != "modern":
+	case !legacy && os.Getenv("HANDOFF_FORM") != "modern":
 		log.Fatal("HANDOFF_FORM is neither legacy nor modern")
 	case legacy && (len(key) < 16 || len(key) > 56 || len(macKey) < 16):
 		log.Fatal("HANDOFF_KEY is not 16 to 56 bytes in hex, or HANDOFF_MAC_KEY is not 16 or more")
@@ -90,10 +89,7 @@ func page(w http.ResponseWriter, r *http.Request) {
 		to = app + "/"
 	}
 	to, _, _ = strings.Cut(to, "#")
-	separator := "?"
-	if strings.Contains(to, "?") {
-		separator = "&"
-	}
+	separator := map[bool]string{false: "?", true: "&"}[strings.Contains(to, "?")]
 	w.Header().Set("Location", to+separator+token(user, name).Encode())
 	w.WriteHeader(http.StatusFound)
 }
