@@ -63,7 +63,8 @@ func main() {
 		log.Fatal("HANDOFF_USER_FROM=remote-user needs a web server that runs this as a CGI program")
 	}
 	http.HandleFunc("/sso", page)
-	log.Fatal(http.ListenAndServe(cmp.Or(os.Getenv("HANDOFF_LISTEN"), "127.0.0.1:8000"), nil))
+	server := http.Server{Addr: cmp.Or(os.Getenv("HANDOFF_LISTEN"), "127.0.0.1:8000"), ReadHeaderTimeout: 10 * time.Second}
+	log.Fatal(server.ListenAndServe())
 }
 
 func page(w http.ResponseWriter, r *http.Request) {

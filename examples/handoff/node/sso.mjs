@@ -32,8 +32,8 @@ const goodAddress = /^[!-~]+$/ // no line break gets into a header
 const headers = { 'Cache-Control': 'no-store', 'Referrer-Policy': 'no-referrer', 'Content-Type': 'text/plain; charset=utf-8' }
 
 function page(request, response) {
-  const url = new URL(request.url, 'http://sso')
-  if (url.pathname !== '/sso') return response.writeHead(404, headers).end('There is no such page.\n')
+  const [path, query] = request.url.split('?', 2)
+  if (path !== '/sso') return response.writeHead(404, headers).end('There is no such page.\n')
   if (request.method !== 'GET') return response.writeHead(405, { ...headers, Allow: 'GET' }).end('This page is only opened by a link.\n')
   const user = lookUp(request, userFrom).split('\\').pop().toLowerCase() // HOSPITAL\Alice is alice
   if (!goodUser.test(user)) {
@@ -42,7 +42,7 @@ function page(request, response) {
   let name = lookUp(request, nameFrom)
   if (!goodName.test(name)) name = ''
   // Never anywhere but to the application: whoever has a token is the user.
-  let to = url.searchParams.get('return_to') ?? ''
+  let to = new URLSearchParams(query).get('return_to') ?? ''
   if (!to.startsWith(app + '/') || !goodAddress.test(to)) to = app + '/'
   to = to.split('#')[0]
   to += (to.includes('?') ? '&' : '?') + new URLSearchParams(token(user, name))
@@ -60,7 +60,7 @@ function lookUp(request, source) {
     case 'fixed':
       return argument
     case 'address':
-      return request.socket.remoteAddress.replace(/^::ffff:/, '')
+      return (request.socket.remoteAddress ?? '').replace(/^::ffff:/, '')
     default:
       return ''
   }
