@@ -13,6 +13,7 @@ import (
 	"foregate/authn"
 	"foregate/authn/local"
 	"foregate/authn/mailcode"
+	"foregate/authn/network"
 	"foregate/authn/oidc"
 	"foregate/cookies/redisstore"
 	"foregate/cookies/sqlstore"
@@ -30,6 +31,7 @@ var methods = []config.Kind{
 	{Name: "oidc", New: func() authn.MethodConfig { return new(oidc.Config) }},
 	{Name: "local", New: func() authn.MethodConfig { return new(local.Config) }},
 	{Name: "mail_code", New: func() authn.MethodConfig { return new(mailcode.Config) }},
+	{Name: "network", New: func() authn.MethodConfig { return new(network.Config) }},
 }
 
 // store opens the store that a configuration names.

@@ -111,7 +111,7 @@ func TestEachFaultHasPlaceAndWords(t *testing.T) {
 		"prefix":               {least + "prefix: /\n", `9:9: prefix: is not a path for Foregate's own pages (found "/"`},
 		"not a network":        {least + "trusted_proxies: [proxy]\n", `9:19: trusted_proxies[0]: is not a network (found "proxy"`},
 		"bits set":             {least + "trusted_proxies: [10.0.0.7/8]\n", `9:19: trusted_proxies[0]: has bits set beyond its length (found "10.0.0.7/8"; … write 10.0.0.0/8 for the network or 10.0.0.7 for the one address`},
-		"mapped network":       {least + "trusted_proxies: ['::ffff:10.0.0.0/104']\n", "9:19: trusted_proxies[0]: is not a network"},
+		"mapped network":       {least + "trusted_proxies: ['::ffff:10.0.0.0/104']\n", "9:19: trusted_proxies[0]: is not a network (found \"::ffff:10.0.0.0/104\"; … write 10.0.0.0/8"},
 		"PB3 trust all":        {least + "trusted_proxies: [0.0.0.0/0]\n", "9:19: trusted_proxies[0]: trusts too much of the internet"},
 		"PB3 trust half":       {least + "trusted_proxies: ['8000::/1']\n", "9:19: trusted_proxies[0]: trusts too much of the internet"},
 		"trust both":           {least + "trusted_proxies: [10.0.0.1]\ninsecure_trust_all_proxies: true\n", "9:1: trusted_proxies: is useless beside insecure_trust_all_proxies"},

@@ -170,6 +170,9 @@ func (d *decoder) prefix(text, path string, v reflect.Value) {
 	}
 	p, err := netip.ParsePrefix(text)
 	if err != nil || p.Addr().Is4In6() {
+		if err == nil && p.Bits() >= 96 {
+			fault.Remedy = "write " + netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96).Masked().String()
+		}
 		d.fault(path, fault)
 		return
 	}
