@@ -101,6 +101,9 @@ func (s *Server) start(t testing.TB) {
 func (s *Server) find(t testing.TB) {
 	t.Helper()
 	if path, err := exec.LookPath("initdb"); err == nil {
+		if path, err = filepath.EvalSymlinks(path); err != nil {
+			t.Fatal(err)
+		}
 		s.bin = filepath.Dir(path)
 		return
 	}
