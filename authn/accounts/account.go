@@ -84,6 +84,12 @@ func scanAccount(row scanner, more ...any) (Account, error) {
 	if err != nil {
 		return Account{}, fmt.Errorf("accounts: read account %s: %w", a.ID, err)
 	}
+	if len(a.Roles) == 0 {
+		a.Roles = nil
+	}
+	if len(a.Attributes) == 0 {
+		a.Attributes = nil
+	}
 	a.ExternalID = external.String
 	a.Created, a.Changed, a.LastSignIn = moment(created), moment(changed), moment(last)
 	return a, nil
