@@ -144,6 +144,49 @@ type conn interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
+// prepared is a transaction that reads each text once, for many thousand statements.
+type prepared struct {
+	tx         *sql.Tx
+	statements map[string]*sql.Stmt
+}
+
+func (p *prepared) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	s, err := p.prepare(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return s.ExecContext(ctx, args...)
+}
+
+func (p *prepared) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	s, err := p.prepare(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return s.QueryContext(ctx, args...)
+}
+
+func (p *prepared) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	s, err := p.prepare(ctx, query)
+	if err != nil {
+		return p.tx.QueryRowContext(ctx, query, args...) // which has the same error
+	}
+	return s.QueryRowContext(ctx, args...)
+}
+
+// prepare keeps statements until the end of the transaction, which closes them.
+func (p *prepared) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
+	if s, found := p.statements[query]; found {
+		return s, nil
+	}
+	s, err := p.tx.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, fmt.Errorf("accounts: prepare: %w", err)
+	}
+	p.statements[query] = s
+	return s, nil
+}
+
 // write runs do in a transaction that is committed if do returns nil. do may run
 // several times: a rival that was first is seen the second time.
 func (a *Accounts) write(ctx context.Context, do func(ctx context.Context, tx *sql.Tx) error) error {

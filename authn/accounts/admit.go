@@ -110,7 +110,7 @@ func usable(id *authn.Identity) error {
 }
 
 // decide writes only when it admits. A refusal is a *Refusal.
-func (a *Accounts) decide(ctx context.Context, tx *sql.Tx, p Policy, id authn.Identity, c Context, proved *Verify) (Admission, error) {
+func (a *Accounts) decide(ctx context.Context, tx conn, p Policy, id authn.Identity, c Context, proved *Verify) (Admission, error) {
 	if !p.inGroup(id.Groups) {
 		return nil, &Refusal{Reason: NotInGroup}
 	}
@@ -137,7 +137,7 @@ func (a *Accounts) decide(ctx context.Context, tx *sql.Tx, p Policy, id authn.Id
 }
 
 // admitLinked lets in who was here before.
-func (a *Accounts) admitLinked(ctx context.Context, tx *sql.Tx, p Policy, account Account, id authn.Identity, c Context) (Admission, error) {
+func (a *Accounts) admitLinked(ctx context.Context, tx conn, p Policy, account Account, id authn.Identity, c Context) (Admission, error) {
 	account, err := lock(ctx, tx, account.ID)
 	if err != nil {
 		return nil, overtaken(err)
@@ -161,7 +161,7 @@ func (a *Accounts) admitLinked(ctx context.Context, tx *sql.Tx, p Policy, accoun
 }
 
 // admitMatched asks for a proof, or links an account that matches for the first time.
-func (a *Accounts) admitMatched(ctx context.Context, tx *sql.Tx, p Policy, accountID string, id authn.Identity, c Context, proved *Verify) (Admission, error) {
+func (a *Accounts) admitMatched(ctx context.Context, tx conn, p Policy, accountID string, id authn.Identity, c Context, proved *Verify) (Admission, error) {
 	account, err := lock(ctx, tx, accountID)
 	if err != nil {
 		return nil, overtaken(err)
@@ -196,7 +196,7 @@ func (a *Accounts) admitMatched(ctx context.Context, tx *sql.Tx, p Policy, accou
 }
 
 // admitNew makes an account for a person at their first sign-in.
-func (a *Accounts) admitNew(ctx context.Context, tx *sql.Tx, p Policy, id authn.Identity, c Context) (Admission, error) {
+func (a *Accounts) admitNew(ctx context.Context, tx conn, p Policy, id authn.Identity, c Context) (Admission, error) {
 	organisation, _ := p.organisation(c)
 	account := Account{
 		ID: newID(), Name: shown(id.Name), Status: Active, Organisation: organisation, Source: FromAdmit,
@@ -240,7 +240,7 @@ func (a *Accounts) admitNew(ctx context.Context, tx *sql.Tx, p Policy, id authn.
 }
 
 // letIn stamps the account and makes the identity that the application sees.
-func (a *Accounts) letIn(ctx context.Context, tx *sql.Tx, account Account, id authn.Identity, done Admitted) (Admission, error) {
+func (a *Accounts) letIn(ctx context.Context, tx conn, account Account, id authn.Identity, done Admitted) (Admission, error) {
 	now := a.stamp()
 	if _, err := tx.ExecContext(ctx, `UPDATE accounts SET last_sign_in = $2, last_method = $3 WHERE id = $1`, account.ID, now, id.Method); err != nil {
 		return nil, fmt.Errorf("accounts: note sign-in: %w", err)
@@ -316,7 +316,7 @@ func (a *Account) identity(id authn.Identity, groups []string) authn.Identity {
 
 // follow takes over what the issuer says of a person whose account was made at a
 // sign-in. Nothing of it decides which account a person has.
-func (a *Accounts) follow(ctx context.Context, tx *sql.Tx, account *Account, id authn.Identity) error {
+func (a *Accounts) follow(ctx context.Context, tx conn, account *Account, id authn.Identity) error {
 	next := *account
 	if name := shown(id.Name); name != "" {
 		next.Name = name

@@ -152,7 +152,7 @@ func (l *Audit) Prune(ctx context.Context, before time.Time) (int64, error) {
 	return n, nil
 }
 
-func (a *Accounts) noteChange(ctx context.Context, tx *sql.Tx, c Context, action string, account *Account, detail map[string]any) error {
+func (a *Accounts) noteChange(ctx context.Context, tx conn, c Context, action string, account *Account, detail map[string]any) error {
 	return a.append(ctx, tx, Event{
 		Actor: c.Actor, Action: action, Account: account.ID, App: c.App, Organisation: account.Organisation,
 		Client: c.Client, Result: "ok", Detail: detail, RequestID: c.RequestID,
@@ -160,7 +160,7 @@ func (a *Accounts) noteChange(ctx context.Context, tx *sql.Tx, c Context, action
 }
 
 // noteSignIn writes the one line of a decision, and others for what was made with it.
-func (a *Accounts) noteSignIn(ctx context.Context, tx *sql.Tx, id authn.Identity, c Context, admission Admission, refusal *Refusal) error {
+func (a *Accounts) noteSignIn(ctx context.Context, tx conn, id authn.Identity, c Context, admission Admission, refusal *Refusal) error {
 	e := Event{
 		Actor: id.User, Action: "sign_in", Method: id.Method, App: c.App, Organisation: c.Organisation, Client: c.Client,
 		Detail:    map[string]any{"issuer": line(id.Issuer), "subject": line(id.Subject)},

@@ -10,7 +10,7 @@ import (
 )
 
 // insert stores a new account.
-func (a *Accounts) insert(ctx context.Context, tx *sql.Tx, account Account) error {
+func (a *Accounts) insert(ctx context.Context, tx conn, account Account) error {
 	r, err := account.stored()
 	if err != nil {
 		return err
@@ -28,7 +28,7 @@ func (a *Accounts) insert(ctx context.Context, tx *sql.Tx, account Account) erro
 }
 
 // update stores an account that was changed.
-func (a *Accounts) update(ctx context.Context, tx *sql.Tx, account Account) error {
+func (a *Accounts) update(ctx context.Context, tx conn, account Account) error {
 	r, err := account.stored()
 	if err != nil {
 		return err
@@ -46,7 +46,7 @@ func (a *Accounts) update(ctx context.Context, tx *sql.Tx, account Account) erro
 	return storeValues(ctx, tx, account.ID, r.values)
 }
 
-func storeValues(ctx context.Context, tx *sql.Tx, id string, values map[string]string) error {
+func storeValues(ctx context.Context, tx conn, id string, values map[string]string) error {
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		if _, err := tx.ExecContext(ctx, `INSERT INTO attribute_values (name, value, account) VALUES ($1, $2, $3)`, name, values[name], id); err != nil {
 			return fmt.Errorf("accounts: store attributes of %s: %w", id, err)
@@ -109,7 +109,7 @@ func (a *Accounts) change(ctx context.Context, c Context, action, id string, cha
 	return next, a.end(ctx, ended)
 }
 
-func (a *Accounts) changeIn(ctx context.Context, tx *sql.Tx, c Context, action, id string, change func(*Account) error) (Account, *Ended, error) {
+func (a *Accounts) changeIn(ctx context.Context, tx conn, c Context, action, id string, change func(*Account) error) (Account, *Ended, error) {
 	before, err := c.mine(lock(ctx, tx, id))
 	if err != nil {
 		return Account{}, nil, err
@@ -140,7 +140,7 @@ func (a *Accounts) changeIn(ctx context.Context, tx *sql.Tx, c Context, action, 
 }
 
 // whoseEnd says which sessions a change concerns, if any.
-func whoseEnd(ctx context.Context, tx *sql.Tx, why string, before, next *Account) (*Ended, error) {
+func whoseEnd(ctx context.Context, tx conn, why string, before, next *Account) (*Ended, error) {
 	shut := before.Open() && !next.Open() || before.Organisation != next.Organisation
 	other := before.Exempt != next.Exempt || before.Kind != next.Kind || !slices.Equal(before.Roles, next.Roles)
 	if !shut && !other {

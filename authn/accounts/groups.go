@@ -168,7 +168,7 @@ func (a *Accounts) CreateGroup(ctx context.Context, c Context, g Group) (Group, 
 	g.Members = distinct(g.Members)
 	g.Created = moment(a.stamp())
 	g.Changed = g.Created
-	return g, a.editGroup(ctx, c, func(ctx context.Context, tx *sql.Tx) (Group, []string, error) {
+	return g, a.editGroup(ctx, c, func(ctx context.Context, tx conn) (Group, []string, error) {
 		const insertSQL = `INSERT INTO scim_groups (id, organisation, name, name_key, external_id, created, changed) VALUES ($1, $2, $3, $4, $5, $6, $6)`
 		_, err := tx.ExecContext(ctx, insertSQL, g.ID, g.Organisation, g.Name, fold(g.Name), sql.NullString{String: g.ExternalID, Valid: g.ExternalID != ""}, g.Created.UnixMilli())
 		if err != nil {
@@ -182,7 +182,7 @@ func (a *Accounts) CreateGroup(ctx context.Context, c Context, g Group) (Group, 
 // ID, organisation and times are not its to change.
 func (a *Accounts) UpdateGroup(ctx context.Context, c Context, id string, change func(*Group) error) (Group, error) {
 	var next Group
-	err := a.editGroup(ctx, c, func(ctx context.Context, tx *sql.Tx) (Group, []string, error) {
+	err := a.editGroup(ctx, c, func(ctx context.Context, tx conn) (Group, []string, error) {
 		// Locks the row, as lock does for accounts.
 		if _, err := tx.ExecContext(ctx, `UPDATE scim_groups SET changed = changed WHERE id = $1`, id); err != nil {
 			return Group{}, nil, fmt.Errorf("accounts: lock group: %w", err)
@@ -208,7 +208,7 @@ func (a *Accounts) UpdateGroup(ctx context.Context, c Context, id string, change
 }
 
 // storeGroup returns whose groups are others now.
-func (a *Accounts) storeGroup(ctx context.Context, tx *sql.Tx, before, next *Group) ([]string, error) {
+func (a *Accounts) storeGroup(ctx context.Context, tx conn, before, next *Group) ([]string, error) {
 	const updateSQL = `UPDATE scim_groups SET name = $2, name_key = $3, external_id = $4, changed = $5 WHERE id = $1`
 	_, err := tx.ExecContext(ctx, updateSQL, next.ID, next.Name, fold(next.Name), sql.NullString{String: next.ExternalID, Valid: next.ExternalID != ""}, next.Changed.UnixMilli())
 	if err != nil {
@@ -230,7 +230,7 @@ func (a *Accounts) storeGroup(ctx context.Context, tx *sql.Tx, before, next *Gro
 }
 
 // join makes accounts of the group's own organisation its members.
-func join(ctx context.Context, tx *sql.Tx, g *Group, members []string) error {
+func join(ctx context.Context, tx conn, g *Group, members []string) error {
 	const joinSQL = `INSERT INTO scim_members (group_id, account) SELECT $1, id FROM accounts WHERE id = $2 AND organisation = $3`
 	for _, account := range members {
 		res, err := tx.ExecContext(ctx, joinSQL, g.ID, account, g.Organisation)
@@ -247,7 +247,7 @@ func join(ctx context.Context, tx *sql.Tx, g *Group, members []string) error {
 
 // DeleteGroup removes a group; its members stay.
 func (a *Accounts) DeleteGroup(ctx context.Context, c Context, id string) error {
-	return a.editGroup(ctx, c, func(ctx context.Context, tx *sql.Tx) (Group, []string, error) {
+	return a.editGroup(ctx, c, func(ctx context.Context, tx conn) (Group, []string, error) {
 		g, err := readGroup(ctx, tx, c, id)
 		if err != nil {
 			return Group{}, nil, err
@@ -261,7 +261,7 @@ func (a *Accounts) DeleteGroup(ctx context.Context, c Context, id string) error 
 
 // editGroup writes a change of a group, its audit line, and refreshes the sessions of
 // those whose groups are others now.
-func (a *Accounts) editGroup(ctx context.Context, c Context, edit func(ctx context.Context, tx *sql.Tx) (Group, []string, error), action string) error {
+func (a *Accounts) editGroup(ctx context.Context, c Context, edit func(ctx context.Context, tx conn) (Group, []string, error), action string) error {
 	var refreshed []Ended
 	err := a.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		refreshed = nil

@@ -68,7 +68,7 @@ func (a *Accounts) LinksOfIssuer(ctx context.Context, issuer, after string, limi
 	return links(ctx, a.db.Reader, `issuer = $1 AND subject > $2 ORDER BY subject LIMIT $3`, issuer, after, limit)
 }
 
-func (a *Accounts) insertLink(ctx context.Context, tx *sql.Tx, account string, id authn.Identity, by string) error {
+func (a *Accounts) insertLink(ctx context.Context, tx conn, account string, id authn.Identity, by string) error {
 	const insertSQL = `INSERT INTO links (account, method, issuer, subject, email, made, made_by, used) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`
 	now := a.stamp()
 	used := now

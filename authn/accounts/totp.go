@@ -208,7 +208,7 @@ func (a *Accounts) RemoveTOTP(ctx context.Context, c Context, account string) er
 
 // newRecoveryCodes replaces the recovery codes of an account: 80 bits of chance each,
 // so that a plain hash of them is enough.
-func newRecoveryCodes(ctx context.Context, tx *sql.Tx, account string) ([]string, error) {
+func newRecoveryCodes(ctx context.Context, tx conn, account string) ([]string, error) {
 	if _, err := tx.ExecContext(ctx, `DELETE FROM recovery_codes WHERE account = $1`, account); err != nil {
 		return nil, fmt.Errorf("accounts: remove recovery codes of %s: %w", account, err)
 	}
