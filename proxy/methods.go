@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"foregate/authn"
+	"foregate/authn/accounts"
 )
 
 // Method is one configured way to sign in. It is opened when somebody first
@@ -18,6 +19,7 @@ type Method struct {
 	Title  string
 	Config authn.MethodConfig
 	Env    authn.Env
+	Admit  accounts.Policy // who of its people may come in
 
 	mu     sync.Mutex
 	opened atomic.Pointer[authn.Authenticator]

@@ -114,6 +114,9 @@ func (a *Accounts) decide(ctx context.Context, tx conn, p Policy, id authn.Ident
 	if !p.inGroup(id.Groups) {
 		return nil, &Refusal{Reason: NotInGroup}
 	}
+	if id.Issuer == Issuer {
+		return a.admitOwn(ctx, tx, p, id, c)
+	}
 	account, err := linkedAccount(ctx, tx, id.Issuer, id.Subject)
 	switch {
 	case err == nil:
@@ -263,7 +266,7 @@ func (a *Accounts) Recheck(ctx context.Context, p Policy, id authn.Identity, c C
 	if !p.inGroup(id.Groups) {
 		return Admitted{}, (&Refusal{Reason: NotInGroup}).face()
 	}
-	account, err := linkedAccount(ctx, a.db.Reader, id.Issuer, id.Subject)
+	account, err := accountOf(ctx, a.db.Reader, &id)
 	switch {
 	case errors.Is(err, ErrNotFound) && !p.accounts():
 		return Admitted{Identity: id}, nil

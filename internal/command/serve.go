@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"foregate/authn/accounts"
 	"foregate/cookies"
 	"foregate/internal/config"
 	"foregate/proxy"
@@ -75,6 +76,8 @@ type running struct {
 	log      *slog.Logger
 	builder  builder
 	sessions *cookies.Sessions
+	accounts *accounts.Accounts // nil where nobody needs one
+	people   io.Closer
 	store    io.Closer
 	access   io.Closer
 	metrics  *admin.Metrics
@@ -102,7 +105,7 @@ func start(file *config.File, tables Tables, errs io.Writer, newSecrets bool) (*
 	}
 	store := admin.Watched(opened, fg.metrics)
 	fg.store = store
-	if err := fg.open(file, store, errs); err != nil {
+	if err := fg.open(file, tables, opened, store, errs); err != nil {
 		fg.stop()
 		return nil, err
 	}
@@ -125,7 +128,7 @@ func tuneMemory() {
 	}
 }
 
-func (fg *running) open(file *config.File, store Store, errs io.Writer) error {
+func (fg *running) open(file *config.File, tables Tables, opened, store Store, errs io.Writer) error {
 	secrets, err := sessionSecrets(file.Session.Secrets, string(file.Storage.Path))
 	if err != nil {
 		return err
@@ -135,6 +138,9 @@ func (fg *running) open(file *config.File, store Store, errs io.Writer) error {
 		Persistent: file.Session.Cookie.Persistent, Log: fg.log,
 	}
 	if fg.sessions, err = cookies.New(store, cookie); err != nil {
+		return err
+	}
+	if err := fg.openAccounts(file, tables, opened, secrets); err != nil {
 		return err
 	}
 	attempts, err := cookies.NewAttempts(cookie)
@@ -156,15 +162,21 @@ func (fg *running) open(file *config.File, store Store, errs io.Writer) error {
 		access = newLog(config.Log{Format: file.Log.Format, Level: "info"}, l)
 	}
 	spent := cookies.Spent{Store: store}
+	fg.builder = builder{
+		sessions: fg.sessions, once: spent, tries: cookies.Tries{Counter: store}, signer: signer, log: fg.log,
+		secrets: secrets, accounts: fg.accounts,
+	}
+	codes, err := fg.builder.codes()
+	if err != nil {
+		return err
+	}
 	fg.server = proxy.New(proxy.Config{
+		Accounts: fg.accounts, Codes: codes, Mail: &fg.post,
 		Prefix: file.Prefix, Trusted: file.TrustedProxies, MaxForm: int64(file.Limits.MaxFormBytes),
 		MaxTarget: file.Limits.MaxURLBytes, Patience: file.Limits.BodyTimeout, Keys: signer.JWKS, KeepPosts: file.Session.Keep,
 		Sessions: fg.sessions, Attempts: attempts, Pages: page, Metrics: fg.metrics, Log: fg.log, Access: access,
 	})
-	fg.builder = builder{
-		sessions: fg.sessions, once: spent, tries: cookies.Tries{Counter: store}, signer: signer, log: fg.log,
-		onError: fg.server.UpstreamFailed, secrets: secrets,
-	}
+	fg.builder.onError = fg.server.UpstreamFailed
 	fg.post.figures(fg.metrics)
 	fg.metrics.Gauge("foregate_sessions", "Sessions in this process's memory.", func() float64 { return float64(fg.sessions.Cached()) })
 	fg.admin = admin.NewListener(fg.metrics, func(ctx context.Context) error {
@@ -221,6 +233,9 @@ func (fg *running) swap(file *config.File) error {
 	fg.builder.mail = nil
 	if mailer != nil {
 		fg.builder.mail = mailer
+	}
+	if file.NeedsAccounts() && fg.accounts == nil {
+		return errors.New("accounts were not needed when Foregate started: restart it, so that it opens their database")
 	}
 	set, err := fg.builder.set()
 	if err != nil {
