@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 
 	"foregate/authn"
+	"foregate/authn/handoff"
 	"foregate/authn/local"
 	"foregate/authn/oidc"
 	"foregate/cookies/redisstore"
@@ -27,6 +28,7 @@ func main() {
 // methods are the kinds of sign-in that a configuration may name.
 var methods = []config.Kind{
 	{Name: "oidc", New: func() authn.MethodConfig { return new(oidc.Config) }},
+	{Name: "handoff", New: func() authn.MethodConfig { return new(handoff.Config) }},
 	{Name: "local", New: func() authn.MethodConfig { return new(local.Config) }},
 }
 

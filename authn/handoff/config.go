@@ -23,7 +23,7 @@ type Config struct {
 	PartnerParameter string   `yaml:"partner_parameter" default:"" doc:"Query parameter that must hold the partner's name, where several partners send their token in the same parameter."`
 	Audience         string   `yaml:"audience" default:"" doc:"Whom aes-gcm, jwe and jwt tokens must be meant for. The host of the application by default."`
 	StartParameter   string   `yaml:"start_parameter" default:"" doc:"Query parameter that may hold the local path of the page to open. Without it the page to open is the address that the token came to."`
-	UserPrefix       string   `yaml:"user_prefix" default:"{partner}:" doc:"What stands before the partner's identifier in the user name that the application is given, so that no partner can name somebody else's user."`
+	UserPrefix       string   `yaml:"user_prefix" default:"'{partner}:'" doc:"What stands before the partner's identifier in the user name that the application is given, so that no partner can name somebody else's user."`
 	MaxAge           Duration `yaml:"max_age" min:"10s" max:"15m" default:"2m" doc:"How old a token may be."`
 	ClockTolerance   Duration `yaml:"clock_tolerance" max:"5m" default:"60s" doc:"How far the partner's clock may be ahead."`
 
@@ -55,7 +55,7 @@ type Recipe struct {
 	MACParameter string   `yaml:"mac_parameter" default:"mac" doc:"Query parameter with the HMAC-SHA256 of the token's text, when the keys have a mac_key."`
 	MACWire      string   `yaml:"mac_wire" default:"hex" enum:"hex|base64url|base64" doc:"How it is written."`
 	Plaintext    string   `yaml:"plaintext" default:"delimited" enum:"delimited|query|json|fixed" doc:"How the fields stand in the encrypted text."`
-	Delimiter    string   `yaml:"delimiter" default:"|" doc:"What stands between the fields of delimited."`
+	Delimiter    string   `yaml:"delimiter" default:"'|'" doc:"What stands between the fields of delimited."`
 	Fields       []string `yaml:"fields" default:"[timestamp, user, name]" doc:"The fields, exactly these and in this order: timestamp, user, and any of name, email, start, audience, nonce; any other name is a claim."`
 	Columns      []int    `yaml:"columns" default:"[]" doc:"Widths of the fields of fixed, in bytes; shorter values are followed by spaces."`
 	Names        Names    `yaml:"names" default:"{}" doc:"What the page calls a field of query or json, where it is another name."`

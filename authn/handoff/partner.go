@@ -340,3 +340,16 @@ func (p *Partner) seal(k *key, c Content, d Draft) (string, error) {
 	}
 	return prefix + encodeWire(p.wire, p.legacy.encrypt(k.block, plain)), nil
 }
+
+// Parameter is the query parameter that holds the token.
+func (p *Partner) Parameter() string { return p.cfg.Parameter }
+
+// Bare gives Open a token that came without its query. Where an HMAC belongs to
+// it, it will be missed.
+func (p *Partner) Bare(token string) url.Values {
+	values := url.Values{p.cfg.Parameter: {token}}
+	if p.cfg.PartnerParameter != "" {
+		values.Set(p.cfg.PartnerParameter, p.name)
+	}
+	return values
+}
