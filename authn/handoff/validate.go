@@ -74,6 +74,11 @@ func (p *Partner) checkKeys(f *faults, now time.Time) {
 			f.add(at+".id", fmt.Sprintf("is the one of keys[%d] too", j), "give each key an ID of its own")
 		}
 		ids[c.ID] = i
+		for j := range i {
+			if p.cfg.Keys[j].Key.Reveal() == c.Key.Reveal() {
+				f.add(at+".key", fmt.Sprintf("is the one of keys[%d] too", j), "remove one of the two")
+			}
+		}
 		if k.live(now) {
 			live++
 		}
