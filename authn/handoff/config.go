@@ -13,19 +13,19 @@ import (
 
 // Config is the part "handoff" of a method: one partner.
 type Config struct {
-	Page             string   `yaml:"page" required:"true" default:"" doc:"Address of the partner's own page, where browsers are sent to be signed in. Foregate itself never calls it."`
-	ReturnParameter  string   `yaml:"return_parameter" default:"return_to" doc:"Parameter in which that page is told the absolute address to send the browser back to. Empty when it always sends to the same one; what the person wanted is then remembered here."`
-	Format           string   `yaml:"format" required:"true" default:"" enum:"blowfish|triple-des|aes-cbc|aes-gcm|jwe|jwt" doc:"How the token is protected. Take aes-gcm, jwe or jwt for anything new."`
-	Keys             []Key    `yaml:"keys" required:"true" default:"" doc:"The keys shared with the partner, two at most at a time."`
-	Parameter        string   `yaml:"parameter" default:"token" doc:"Query parameter that holds the token."`
-	Recipe           *Recipe  `yaml:"recipe" doc:"How the page makes a token of blowfish, triple-des or aes-cbc. Without it the defaults of each key hold."`
-	Partner          string   `yaml:"partner" default:"" doc:"Name of the partner within the token: in the authenticated data of aes-gcm, as iss in jwe and jwt. The method's name by default."`
-	PartnerParameter string   `yaml:"partner_parameter" default:"" doc:"Query parameter that must hold the partner's name, where several partners send their token in the same parameter."`
-	Audience         string   `yaml:"audience" default:"" doc:"Whom aes-gcm, jwe and jwt tokens must be meant for. The host of the application by default."`
-	StartParameter   string   `yaml:"start_parameter" default:"" doc:"Query parameter that may hold the local path of the page to open. Without it the page to open is the address that the token came to."`
-	UserPrefix       string   `yaml:"user_prefix" default:"'{partner}:'" doc:"What stands before the partner's identifier in the user name that the application is given, so that no partner can name somebody else's user."`
-	MaxAge           Duration `yaml:"max_age" min:"10s" max:"15m" default:"2m" doc:"How old a token may be."`
-	ClockTolerance   Duration `yaml:"clock_tolerance" max:"5m" default:"60s" doc:"How far the partner's clock may be ahead."`
+	Page             string        `yaml:"page" required:"true" default:"" doc:"Address of the partner's own page, where browsers are sent to be signed in. Foregate itself never calls it."`
+	ReturnParameter  string        `yaml:"return_parameter" default:"return_to" doc:"Parameter in which that page is told the absolute address to send the browser back to. Empty when it always sends to the same one; what the person wanted is then remembered here."`
+	Format           string        `yaml:"format" required:"true" default:"" enum:"blowfish|triple-des|aes-cbc|aes-gcm|jwe|jwt" doc:"How the token is protected. Take aes-gcm, jwe or jwt for anything new."`
+	Keys             []Key         `yaml:"keys" required:"true" default:"" doc:"The keys shared with the partner, two at most at a time."`
+	Parameter        string        `yaml:"parameter" default:"token" doc:"Query parameter that holds the token."`
+	Recipe           *Recipe       `yaml:"recipe" doc:"How the page makes a token of blowfish, triple-des or aes-cbc. Without it the defaults of each key hold."`
+	Partner          string        `yaml:"partner" default:"" doc:"Name of the partner within the token: in the authenticated data of aes-gcm, as iss in jwe and jwt. The method's name by default."`
+	PartnerParameter string        `yaml:"partner_parameter" default:"" doc:"Query parameter that must hold the partner's name, where several partners send their token in the same parameter."`
+	Audience         string        `yaml:"audience" default:"" doc:"Whom aes-gcm, jwe and jwt tokens must be meant for. The host of the application by default."`
+	StartParameter   string        `yaml:"start_parameter" default:"" doc:"Query parameter that may hold the local path of the page to open. Without it the page to open is the address that the token came to."`
+	UserPrefix       string        `yaml:"user_prefix" default:"'{partner}:'" doc:"What stands before the partner's identifier in the user name that the application is given, so that no partner can name somebody else's user."`
+	MaxAge           time.Duration `yaml:"max_age" min:"10s" max:"15m" default:"2m" doc:"How old a token may be."`
+	ClockTolerance   time.Duration `yaml:"clock_tolerance" max:"5m" default:"60s" doc:"How far the partner's clock may be ahead."`
 
 	Networks      []netip.Prefix `yaml:"networks" default:"[]" doc:"Where the partner's people are. A token from elsewhere is refused."`
 	EmailVerified bool           `yaml:"email_verified" default:"false" doc:"That the partner vouches for the e-mail addresses it sends."`
@@ -33,9 +33,6 @@ type Config struct {
 	RefuseLegacyAfter            string `yaml:"refuse_legacy_after" default:"" doc:"The last day, as 2027-06-30, on which blowfish, triple-des and aes-cbc are accepted. It ends in UTC."`
 	InsecureUnauthenticatedToken bool   `yaml:"insecure_unauthenticated_token" default:"false" doc:"Accept tokens without mac_key from everywhere, though whoever saw one can change it."`
 }
-
-// Duration is a length of time.
-type Duration = time.Duration
 
 // Key is one key shared with the partner.
 type Key struct {
@@ -48,23 +45,20 @@ type Key struct {
 
 // Recipe is how a page makes a token of a cipher that does not say it itself.
 type Recipe struct {
-	Mode         string   `yaml:"mode" default:"cbc" enum:"cbc|ecb" doc:"Mode of the cipher."`
-	IV           string   `yaml:"iv" default:"prefix" doc:"The first block of cbc: prefix (random, before the ciphertext), zero, or a fixed one in hex."`
-	Padding      string   `yaml:"padding" default:"pkcs5" enum:"pkcs5|zero" doc:"How the last block is filled up."`
-	Wire         string   `yaml:"wire" default:"base64url" enum:"base64url|base64|hex" doc:"How the token's octets are written."`
-	MACParameter string   `yaml:"mac_parameter" default:"mac" doc:"Query parameter with the HMAC-SHA256 of the token's text, when the keys have a mac_key."`
-	MACWire      string   `yaml:"mac_wire" default:"hex" enum:"hex|base64url|base64" doc:"How it is written."`
-	Plaintext    string   `yaml:"plaintext" default:"delimited" enum:"delimited|query|json|fixed" doc:"How the fields stand in the encrypted text."`
-	Delimiter    string   `yaml:"delimiter" default:"'|'" doc:"What stands between the fields of delimited."`
-	Fields       []string `yaml:"fields" default:"[timestamp, user, name]" doc:"The fields, exactly these and in this order: timestamp, user, and any of name, email, start, audience, nonce; any other name is a claim."`
-	Columns      []int    `yaml:"columns" default:"[]" doc:"Widths of the fields of fixed, in bytes; shorter values are followed by spaces."`
-	Names        Names    `yaml:"names" default:"{}" doc:"What the page calls a field of query or json, where it is another name."`
-	Timestamp    string   `yaml:"timestamp" default:"unix" doc:"unix (seconds), unix-ms, iso8601, or a pattern of yyyy MM dd HH mm ss SSS such as yyyyMMddHHmmss."`
-	Zone         string   `yaml:"zone" default:"UTC" doc:"Time zone of a timestamp that does not say it, as Europe/London."`
+	Mode         string            `yaml:"mode" default:"cbc" enum:"cbc|ecb" doc:"Mode of the cipher."`
+	IV           string            `yaml:"iv" default:"prefix" doc:"The first block of cbc: prefix (random, before the ciphertext), zero, or a fixed one in hex."`
+	Padding      string            `yaml:"padding" default:"pkcs5" enum:"pkcs5|zero" doc:"How the last block is filled up."`
+	Wire         string            `yaml:"wire" default:"base64url" enum:"base64url|base64|hex" doc:"How the token's octets are written."`
+	MACParameter string            `yaml:"mac_parameter" default:"mac" doc:"Query parameter with the HMAC-SHA256 of the token's text, when the keys have a mac_key."`
+	MACWire      string            `yaml:"mac_wire" default:"hex" enum:"hex|base64url|base64" doc:"How it is written."`
+	Plaintext    string            `yaml:"plaintext" default:"delimited" enum:"delimited|query|json|fixed" doc:"How the fields stand in the encrypted text."`
+	Delimiter    string            `yaml:"delimiter" default:"'|'" doc:"What stands between the fields of delimited."`
+	Fields       []string          `yaml:"fields" default:"[timestamp, user, name]" doc:"The fields, exactly these and in this order: timestamp, user, and any of name, email, start, audience, nonce; any other name is a claim."`
+	Columns      []int             `yaml:"columns" default:"[]" doc:"Widths of the fields of fixed, in bytes; shorter values are followed by spaces."`
+	Names        map[string]string `yaml:"names" default:"{}" doc:"What the page calls a field of query or json, where it is another name."`
+	Timestamp    string            `yaml:"timestamp" default:"unix" doc:"unix (seconds), unix-ms, iso8601, or a pattern of yyyy MM dd HH mm ss SSS such as yyyyMMddHHmmss."`
+	Zone         string            `yaml:"zone" default:"UTC" doc:"Time zone of a timestamp that does not say it, as Europe/London."`
 }
-
-// Names gives fields another name: ours is the key, the page's the value.
-type Names = map[string]string
 
 // The formats.
 const (
@@ -133,11 +127,19 @@ func (c *Config) open(env authn.Env, now func() time.Time) (*method, error) {
 		once: env.Once, log: env.Log.With("method", env.Name), now: now,
 		throttle: newThrottle(env.Tries, env.Name),
 		steady:   newSteady(now()),
-	}
-	for _, w := range c.Warnings() {
-		m.log.Warn("hand-off configuration", "key", w.Path, "problem", w.Problem, "remedy", w.Remedy)
+		drawn:    newDrawn(),
 	}
 	return m, nil
+}
+
+// Takes is what a method of this name recognises in a query: no two methods of one
+// app may take the same, or the first would take the other's tokens for bad ones.
+func (c *Config) Takes(method string) string {
+	what := "the parameter " + cmp.Or(c.Parameter, "token")
+	if c.PartnerParameter != "" {
+		what += " beside " + c.PartnerParameter + "=" + cmp.Or(c.Partner, method)
+	}
+	return what
 }
 
 // Warnings says what is allowed, but should be known at every start.

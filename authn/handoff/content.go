@@ -44,6 +44,7 @@ type Content struct {
 
 	stamp     stamp
 	notBefore time.Time
+	iv        []byte // what the page should have drawn at random; nil where nothing is
 }
 
 // check holds the content against the grammar that every format shares. What a

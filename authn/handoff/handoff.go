@@ -55,6 +55,7 @@ type method struct {
 	now      func() time.Time
 	throttle *throttle
 	steady   *steady
+	drawn    *drawn
 }
 
 // Begin implements authn.Authenticator: it sends the browser to the partner's page.
@@ -87,6 +88,9 @@ func (m *method) Resume(ctx context.Context, a *authn.Attempt, r *http.Request) 
 	}
 	if m.steady.saw(c.User, m.now()) {
 		m.log.WarnContext(ctx, "nearly every hand-off is of a user never seen before: does the partner's page send session identifiers instead of users?", "partner", m.partner.name)
+	}
+	if c.iv != nil && m.drawn.again(c.iv, m.now()) {
+		m.log.WarnContext(ctx, "two tokens have the same nonce or IV: the partner's page must draw it at random for each, or what is encrypted can be read and changed", "partner", m.partner.name)
 	}
 	if start := m.start(c, r.Form); start != "" {
 		a.Return = start

@@ -64,21 +64,21 @@ func TestTK6OnlyDirectAndWrappedAESGCMAreTaken(t *testing.T) {
 		"A256GCMKW":    {jweWith(t, jose.A256GCMKW, jose.A256GCM, key, goodClaims, nil), ""},
 		"typ":          {jweWith(t, jose.DIRECT, jose.A256GCM, key, goodClaims, func(o *jose.EncrypterOptions) { o.WithType("fg-handoff+jwt") }), ""},
 		"other typ":    {jweWith(t, jose.DIRECT, jose.A256GCM, key, goodClaims, func(o *jose.EncrypterOptions) { o.WithType("at+jwt") }), Format},
-		"A128GCM":      {jweWith(t, jose.DIRECT, jose.A128GCM, key[:16], goodClaims, nil), KeyCode},
+		"A128GCM":      {jweWith(t, jose.DIRECT, jose.A128GCM, key[:16], goodClaims, nil), BadKey},
 		"CBC-HMAC":     {jweWith(t, jose.DIRECT, jose.A256CBC_HS512, long, goodClaims, nil), Format},
-		"A256KW":       {jweWith(t, jose.A256KW, jose.A256GCM, key, goodClaims, nil), KeyCode},
-		"RSA1_5":       {jweWith(t, jose.RSA1_5, jose.A256GCM, &private.PublicKey, goodClaims, nil), KeyCode},
-		"RSA-OAEP":     {jweWith(t, jose.RSA_OAEP, jose.A256GCM, &private.PublicKey, goodClaims, nil), KeyCode},
+		"A256KW":       {jweWith(t, jose.A256KW, jose.A256GCM, key, goodClaims, nil), BadKey},
+		"RSA1_5":       {jweWith(t, jose.RSA1_5, jose.A256GCM, &private.PublicKey, goodClaims, nil), BadKey},
+		"RSA-OAEP":     {jweWith(t, jose.RSA_OAEP, jose.A256GCM, &private.PublicKey, goodClaims, nil), BadKey},
 		"PBES2":        {jweWith(t, jose.PBES2_HS256_A128KW, jose.A256GCM, aesKey, goodClaims, nil), Format},
 		"zip":          {jweWith(t, jose.DIRECT, jose.A256GCM, key, goodClaims, func(o *jose.EncrypterOptions) { o.Compression = jose.DEFLATE }), Format},
 		"jwk":          {jweWith(t, jose.DIRECT, jose.A256GCM, key, goodClaims, func(o *jose.EncrypterOptions) { o.WithHeader("jku", "https://evil.example/keys") }), Format},
 		"crit":         {b64(`{"alg":"dir","enc":"A256GCM","crit":["exp"],"exp":1}`) + "..AAAAAAAAAAAAAAAA.AAAA.AAAAAAAAAAAAAAAAAAAAAA", Format},
-		"alg none":     {b64(`{"alg":"none"}`) + "..AAAAAAAAAAAAAAAA.AAAA.AAAAAAAAAAAAAAAAAAAAAA", KeyCode},
+		"alg none":     {b64(`{"alg":"none"}`) + "..AAAAAAAAAAAAAAAA.AAAA.AAAAAAAAAAAAAAAAAAAAAA", BadKey},
 		"alg twice":    {b64(`{"alg":"dir","enc":"A256GCM","alg":"dir"}`) + "..AAAAAAAAAAAAAAAA.AAAA.AAAAAAAAAAAAAAAAAAAAAA", Format},
 		"JSON":         {`{"protected":"e30","ciphertext":"AAAA"}`, Format},
 		"four parts":   {"AAAA.AAAA.AAAA.AAAA", Format},
 		"nothing":      {"....", Format},
-		"empty header": {b64(`{}`) + "..AAAAAAAAAAAAAAAA.AAAA.AAAAAAAAAAAAAAAAAAAAAA", KeyCode},
+		"empty header": {b64(`{}`) + "..AAAAAAAAAAAAAAAA.AAAA.AAAAAAAAAAAAAAAAAAAAAA", BadKey},
 		"no claims":    {jweWith(t, jose.DIRECT, jose.A256GCM, key, "hello", nil), Field},
 		"nested":       {jweWith(t, jose.DIRECT, jose.A256GCM, key, jwtOf(t, jose.HS256, key, goodClaims, ""), nil), Field},
 	}
@@ -122,7 +122,7 @@ func TestTK6TagsAreWhole(t *testing.T) {
 		g.refusedFor(t, quietly(v, "token", func(s string) string {
 			raw, _ := decodeWire(wireBase64URL, s)
 			return encodeWire(wireBase64URL, raw[:len(raw)-n])
-		}), KeyCode)
+		}), BadKey)
 	}
 }
 
@@ -210,13 +210,13 @@ func TestTK6PublicKeySaysTheOneAlgorithm(t *testing.T) {
 					b.enters(t, v)
 					continue
 				}
-				b.refusedFor(t, v, KeyCode)
+				b.refusedFor(t, v, BadKey)
 				*b.clock = b.clock.Add(window / badTokens)
 			}
 			*b.clock = noon
 			// The public key as a secret, which it is not.
-			b.refusedFor(t, url.Values{"token": {jwtOf(t, jose.HS256, []byte(text), goodClaims, "")}}, KeyCode)
-			b.refusedFor(t, url.Values{"token": {b64(`{"alg":"none"}`) + "." + b64(goodClaims) + "."}}, KeyCode)
+			b.refusedFor(t, url.Values{"token": {jwtOf(t, jose.HS256, []byte(text), goodClaims, "")}}, BadKey)
+			b.refusedFor(t, url.Values{"token": {b64(`{"alg":"none"}`) + "." + b64(goodClaims) + "."}}, BadKey)
 			b.enters(t, b.mint(t, "bob", func(d *Draft) { d.SigningKey = privatePEM(t, signers[alg]) }))
 		}
 	}

@@ -82,7 +82,7 @@ func (p *Partner) Open(values url.Values, at Circumstances) (Content, *Reason) {
 		}
 	}
 	if best == nil {
-		best = refuse(KeyCode, "no live key, or none of the token's key ID")
+		best = refuse(BadKey, "no live key, or none of the token's key ID")
 	}
 	return Content{}, best
 }
@@ -175,10 +175,12 @@ func (p *Partner) openGCM(k *key, text, audience string) (Content, *Reason) {
 	}
 	plain, err := openGCM(k.aead, sealed, additional(p.name, audience))
 	if err != nil {
-		return Content{}, &Reason{Code: KeyCode, Err: err,
+		return Content{}, &Reason{Code: BadKey, Err: err,
 			Detail: fmt.Sprintf("another key, changed on the way, or not for partner %q and audience %q", p.name, audience)}
 	}
-	return readGCM(plain)
+	c, reason := readGCM(plain)
+	c.iv = sealed[:k.aead.NonceSize()]
+	return c, reason
 }
 
 func (p *Partner) openJOSE(k *key, text string) (Content, *Reason) {
@@ -192,9 +194,13 @@ func (p *Partner) openJOSE(k *key, text string) (Content, *Reason) {
 	case errors.As(err, &shape):
 		return Content{}, &Reason{Code: Format, Err: err}
 	case err != nil:
-		return Content{}, &Reason{Code: KeyCode, Detail: "another key, or changed on the way", Err: err}
+		return Content{}, &Reason{Code: BadKey, Detail: "another key, or changed on the way", Err: err}
 	}
-	return readClaims(payload, p.name)
+	c, reason := readClaims(payload, p.name)
+	if p.cfg.Format == formatJWE {
+		c.iv = []byte(strings.Split(text, ".")[2])
+	}
+	return c, reason
 }
 
 // openLegacy opens the token of a cipher. With an HMAC nothing is decrypted before
@@ -221,6 +227,9 @@ func (p *Partner) openLegacy(k *key, text, mac string, now time.Time) (Content, 
 	c, reason := p.grammar.read(plain, now)
 	if !padded {
 		return Content{}, refuse(Padding, "another key, mode or padding, or changed on the way")
+	}
+	if p.legacy.prefix {
+		c.iv = iv
 	}
 	if reason == nil && c.Nonce == "" && p.macName != "" && p.legacy.prefix {
 		c.Nonce = encodeWire(wireHex, iv) // authentic, so two tokens of one second are two
@@ -256,89 +265,6 @@ func span(d time.Duration) string { return d.Round(time.Second).String() }
 // until is when the token can be forgotten: no replica takes it any more.
 func (p *Partner) until(c Content) time.Time {
 	return c.stamp.latest.Add(p.cfg.MaxAge + p.cfg.ClockTolerance)
-}
-
-// Draft is what a token shall say.
-type Draft struct {
-	User, Name, Email, Start string
-	Claims                   map[string]any
-	Made                     time.Time
-	Host                     string // that it is for, where no audience is configured
-	KeyID                    string // of the key to use; the first live one when empty
-	SigningKey               []byte // PEM, the private half of jwt's public key
-}
-
-// Mint makes a token, for tests of a set-up. It returns the parameters for the
-// query.
-func (p *Partner) Mint(d Draft) (url.Values, error) {
-	k, err := p.keyFor(d)
-	if err != nil {
-		return nil, err
-	}
-	c := Content{
-		User: d.User, Name: d.Name, Email: d.Email, Start: d.Start, Claims: d.Claims,
-		Made: d.Made, Expires: d.Made.Add(p.cfg.MaxAge), Audience: []string{p.audience(d.Host)}, Nonce: encodeWire(wireBase64URL, random(16)),
-	}
-	if reason := c.check(); reason != nil {
-		return nil, errors.New(reason.Detail)
-	}
-	text, err := p.seal(k, c, d)
-	if err != nil {
-		return nil, err
-	}
-	if len(text) > maxToken {
-		return nil, fmt.Errorf("the token has %d characters, more than %d", len(text), maxToken)
-	}
-	values := url.Values{p.cfg.Parameter: {text}}
-	if p.macName != "" {
-		values.Set(p.macName, encodeWire(p.macWire, macOf(k.mac, text)))
-	}
-	if p.cfg.PartnerParameter != "" {
-		values.Set(p.cfg.PartnerParameter, p.name)
-	}
-	return values, nil
-}
-
-func (p *Partner) keyFor(d Draft) (*key, error) {
-	for i := range p.keys {
-		if k := &p.keys[i]; k.live(d.Made) && (d.KeyID == "" || k.id == d.KeyID) {
-			return k, nil
-		}
-	}
-	return nil, fmt.Errorf("there is no live key %q", authn.CutControl(d.KeyID, 32))
-}
-
-func (p *Partner) seal(k *key, c Content, d Draft) (string, error) {
-	prefix := ""
-	if k.id != "" {
-		prefix = k.id + "."
-	}
-	switch p.cfg.Format {
-	case formatAESGCM:
-		plain, err := writeModern(c, "ts", "", "")
-		if err != nil {
-			return "", err
-		}
-		return prefix + encodeWire(wireBase64URL, sealGCM(k.aead, plain, additional(p.name, c.Audience[0]))), nil
-	case formatJWE, formatJWT:
-		payload, err := writeModern(c, "iat", "exp", p.name)
-		if err != nil {
-			return "", err
-		}
-		if p.cfg.Format == formatJWE {
-			return sealJWE(k, payload)
-		}
-		private, err := signingKey(k, d.SigningKey)
-		if err != nil {
-			return "", err
-		}
-		return signJWT(k, private, payload)
-	}
-	plain, err := p.grammar.write(c)
-	if err != nil {
-		return "", err
-	}
-	return prefix + encodeWire(p.wire, p.legacy.encrypt(k.block, plain)), nil
 }
 
 // Parameter is the query parameter that holds the token.

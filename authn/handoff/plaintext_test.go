@@ -11,8 +11,8 @@ import (
 
 func TestPlainTextsAreReadStrictly(t *testing.T) {
 	delimited := Recipe{}
-	query := Recipe{Plaintext: "query", Names: Names{"timestamp": "ts", "user": "uid"}}
-	object := Recipe{Plaintext: "json", Fields: []string{"timestamp", "user", "ward"}, Names: Names{"timestamp": "ts"}}
+	query := Recipe{Plaintext: "query", Names: map[string]string{"timestamp": "ts", "user": "uid"}}
+	object := Recipe{Plaintext: "json", Fields: []string{"timestamp", "user", "ward"}, Names: map[string]string{"timestamp": "ts"}}
 	fixed := Recipe{Plaintext: "fixed", Fields: []string{"timestamp", "user", "name"}, Columns: []int{10, 8, 14}}
 	tests := []struct {
 		recipe Recipe

@@ -26,7 +26,7 @@ const (
 	TooLong   Code = "too_long"  //
 	Network   Code = "network"   // from outside the partner's networks
 	Format    Code = "format"    // not what the configured format looks like
-	KeyCode   Code = "key"       // no live key of ours opens it
+	BadKey    Code = "key"       // no live key of ours opens it
 	MAC       Code = "mac"       // absent or wrong
 	Padding   Code = "padding"   // the last block does not end as it should
 	Field     Code = "field"     // opened, but a field is absent, wrong or too many
@@ -49,6 +49,9 @@ func (r *Reason) Error() string {
 	return s
 }
 
+// Result is the code, for figures that know nothing of this package.
+func (r *Reason) Result() string { return string(r.Code) }
+
 func (r *Reason) Unwrap() error { return r.Err }
 
 func refuse(code Code, format string, args ...any) *Reason {
@@ -61,7 +64,7 @@ func (r *Reason) rank() int {
 	switch r.Code {
 	case Format:
 		return 1
-	case KeyCode, MAC:
+	case BadKey, MAC:
 		return 2
 	case Padding:
 		return 3

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -70,5 +71,49 @@ func TestUnsteadyPartnerIsToldOfInTheLog(t *testing.T) {
 	}
 	if strings.Contains(log.String(), "session-5") {
 		t.Errorf("the log names people: %s", log.String())
+	}
+}
+
+func TestTK6NonceThatIsUsedTwiceIsToldOfInTheLog(t *testing.T) {
+	for _, format := range []string{formatAESGCM, formatJWE, formatBlowfish} {
+		var log bytes.Buffer
+		env := authntest.NewEnv("st-elsewhere")
+		env.Log = slog.New(slog.NewTextHandler(&log, nil))
+		b := newBenchIn(t, config(format), env)
+		for i := range 2000 {
+			c := Content{iv: []byte(fmt.Sprint("nonce-", i))}
+			if b.drawn.again(c.iv, noon) {
+				t.Fatalf("nonce %d is taken for an earlier one", i)
+			}
+		}
+		v := b.mint(t, "alice")
+		b.enters(t, v)
+		if log.Len() > 0 {
+			t.Errorf("%s: a first token is complained of: %s", format, log.String())
+		}
+		// A page that draws its nonce once: another person's token has it too.
+		c, reason := b.partner.Open(v, Circumstances{host, noon})
+		if reason != nil || c.iv == nil {
+			t.Fatalf("%s: %v, nonce %x", format, reason, c.iv)
+		}
+		if !b.drawn.again(c.iv, noon) || b.drawn.again(c.iv, noon.Add(time.Minute)) || !b.drawn.again(c.iv, noon.Add(time.Hour)) {
+			t.Errorf("%s: the same nonce in another token is not complained of once an hour", format)
+		}
+	}
+}
+
+func TestTK6PageThatDrawsItsNonceOnceIsFound(t *testing.T) {
+	var log bytes.Buffer
+	env := authntest.NewEnv("st-elsewhere")
+	env.Log = slog.New(slog.NewTextHandler(&log, nil))
+	b := newBenchIn(t, config(formatAESGCM), env)
+	nonce := make([]byte, 12)
+	for i, user := range []string{"alice", "bob", "carol"} {
+		plain := fmt.Sprintf(`{"ts":1767225600,"sub":%q,"aud":%q,"jti":"0123456789abcdef"}`, user, host)
+		sealed := b.partner.keys[0].aead.Seal(nonce, nonce, []byte(plain), additional("st-elsewhere", host))
+		b.enters(t, url.Values{"token": {encodeWire(wireBase64URL, sealed)}})
+		if n := strings.Count(log.String(), "the same nonce or IV"); n != min(i, 1) {
+			t.Errorf("%d complaints after %d tokens under one nonce", n, i+1)
+		}
 	}
 }

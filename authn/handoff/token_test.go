@@ -104,10 +104,10 @@ func TestTK2TokenIsGoodForItsTime(t *testing.T) {
 func TestTK3EveryRefusalLooksTheSame(t *testing.T) {
 	good := func(t *testing.T, b bench) url.Values { return b.mint(t, "alice") }
 	flip := func(s string) string {
-		if s[len(s)-5] == 'A' {
-			return s[:len(s)-5] + "B" + s[len(s)-4:]
+		if s[len(s)-5] == '0' {
+			return s[:len(s)-5] + "1" + s[len(s)-4:]
 		}
-		return s[:len(s)-5] + "A" + s[len(s)-4:]
+		return s[:len(s)-5] + "0" + s[len(s)-4:]
 	}
 	tests := map[string]struct {
 		config *Config
@@ -120,11 +120,11 @@ func TestTK3EveryRefusalLooksTheSame(t *testing.T) {
 		"line feed": {config(formatAESGCM), func(t *testing.T, b bench) url.Values {
 			return quietly(good(t, b), "token", func(s string) string { return s + "\n" })
 		}, Format},
-		"short":   {config(formatAESGCM), func(*testing.T, bench) url.Values { return url.Values{"token": {"AAAA"}} }, KeyCode},
-		"changed": {config(formatAESGCM), func(t *testing.T, b bench) url.Values { return quietly(good(t, b), "token", flip) }, KeyCode},
+		"short":   {config(formatAESGCM), func(*testing.T, bench) url.Values { return url.Values{"token": {"AAAA"}} }, BadKey},
+		"changed": {config(formatAESGCM), func(t *testing.T, b bench) url.Values { return quietly(good(t, b), "token", flip) }, BadKey},
 		"other key": {config(formatAESGCM), func(t *testing.T, _ bench) url.Values {
 			return good(t, newBench(t, config(formatAESGCM, withKey(otherKey))))
-		}, KeyCode},
+		}, BadKey},
 		"twice":     {config(formatAESGCM), func(t *testing.T, b bench) url.Values { v := good(t, b); v.Add("token", v.Get("token")); return v }, Duplicate},
 		"2049":      {config(formatAESGCM), func(*testing.T, bench) url.Values { return url.Values{"token": {strings.Repeat("A", 2049)}} }, TooLong},
 		"no mac":    {config(formatBlowfish), func(t *testing.T, b bench) url.Values { v := good(t, b); v.Del("mac"); return v }, MAC},
@@ -156,10 +156,10 @@ func TestTK3EveryRefusalLooksTheSame(t *testing.T) {
 		"used": {config(formatJWE), func(t *testing.T, b bench) url.Values { v := good(t, b); b.enters(t, v); return v }, Replay},
 		"key ID": {config(formatAESGCM, func(c *Config) { c.Keys[0].ID = "k1" }), func(t *testing.T, b bench) url.Values {
 			return quietly(good(t, b), "token", func(s string) string { return "k2" + s[2:] })
-		}, KeyCode},
+		}, BadKey},
 		"empty key ID": {config(formatAESGCM), func(t *testing.T, b bench) url.Values {
 			return quietly(good(t, b), "token", func(s string) string { return "." + s })
-		}, KeyCode},
+		}, BadKey},
 		"over": {config(formatBlowfish, func(c *Config) { c.RefuseLegacyAfter = "2025-12-31" }), good, Sunset},
 	}
 	for name, test := range tests {
@@ -196,7 +196,7 @@ func TestTK3TwentyBadTokensInAMinuteAreEnough(t *testing.T) {
 	bad := url.Values{"token": {"AAAA"}}
 	b := newBench(t, config(formatAESGCM))
 	for range 20 {
-		b.refusedFor(t, bad, KeyCode)
+		b.refusedFor(t, bad, BadKey)
 	}
 	_, err := b.arrive(bad)
 	var e *authn.Error
@@ -206,7 +206,7 @@ func TestTK3TwentyBadTokensInAMinuteAreEnough(t *testing.T) {
 	// No stranger can shut out people whose token the partner's key vouches for.
 	b.enters(t, b.mint(t, "alice"))
 	*b.clock = b.clock.Add(time.Minute)
-	b.refusedFor(t, bad, KeyCode)
+	b.refusedFor(t, bad, BadKey)
 }
 
 func TestTK3WithoutAKeyThatVouchesNothingMoreIsLookedAt(t *testing.T) {
@@ -251,7 +251,7 @@ func TestTK7TokenOfAnotherPartnerOrSiteIsRefused(t *testing.T) {
 		t.Run(format, func(t *testing.T) {
 			code := Audience
 			if format == formatAESGCM { // it is in what the key authenticates
-				code = KeyCode
+				code = BadKey
 			}
 			b := newBench(t, config(format))
 			other := newBench(t, config(format, func(c *Config) { c.Partner = "st-nowhere" }))
@@ -280,13 +280,13 @@ func TestTK7KeyIDSelectsOneKeyAndTwoKeysOverlap(t *testing.T) {
 			}
 			if format == formatAESGCM {
 				v := b.mint(t, "alice", func(d *Draft) { d.KeyID = "new" })
-				b.refusedFor(t, quietly(v, "token", func(s string) string { return "old" + strings.TrimPrefix(s, "new") }), KeyCode)
+				b.refusedFor(t, quietly(v, "token", func(s string) string { return "old" + strings.TrimPrefix(s, "new") }), BadKey)
 				b.enters(t, quietly(v, "token", func(s string) string { return strings.TrimPrefix(s, "new.") }))
 			}
 			*b.clock = time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
 			b.enters(t, b.mint(t, "alice"))
 			v := newBench(t, config(format, two)).mint(t, "alice", func(d *Draft) { d.KeyID, d.Made = "old", noon })
-			b.refusedFor(t, v, KeyCode)
+			b.refusedFor(t, v, BadKey)
 		})
 	}
 }
