@@ -3,7 +3,7 @@ package handoff
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/des" //nolint:staticcheck // what partners' old pages use
+	"crypto/des"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"

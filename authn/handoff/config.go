@@ -157,6 +157,11 @@ func (c *Config) Warnings() []*authn.Fault {
 			Remedy: "leave it out, unless this partner's identifiers are the application's own user names",
 		})
 	}
+	if end, err := lastDay(c.RefuseLegacyAfter); err == nil && !end.IsZero() && time.Until(end) < 30*24*time.Hour {
+		all = append(all, &authn.Fault{
+			Path: "refuse_legacy_after", Problem: c.Format + " ends on " + c.RefuseLegacyAfter, Remedy: "see to it that the partner's page makes another format by then",
+		})
+	}
 	for i, k := range c.Keys {
 		if until, err := lastDay(k.Until); err == nil && !until.IsZero() && !time.Now().Before(until) {
 			all = append(all, &authn.Fault{Path: fmt.Sprintf("keys[%d].until", i), Problem: "is over, so the key opens nothing", Remedy: "remove the key"})

@@ -58,8 +58,12 @@ type method struct {
 	drawn    *drawn
 }
 
-// Begin implements authn.Authenticator: it sends the browser to the partner's page.
+// Begin implements authn.Authenticator: it sends the browser to the partner's page,
+// unless what that makes could not be opened.
 func (m *method) Begin(_ context.Context, a *authn.Attempt) (authn.Reply, error) {
+	if err := m.Health(); err != nil {
+		return nil, err
+	}
 	cfg := &m.partner.cfg
 	if cfg.ReturnParameter == "" || a.Origin == "" {
 		return authn.Redirect{URL: cfg.Page}, nil

@@ -200,11 +200,12 @@ func TestWarningsNameWhatIsAllowedButRisky(t *testing.T) {
 		config *Config
 		want   []string
 	}{
-		"good":             {config(formatAESGCM), nil},
-		"bare, networks":   {config(formatBlowfish, bare, func(c *Config) { c.InsecureUnauthenticatedToken = false }), []string{"keys"}},
-		"bare, by name":    {config(formatBlowfish, bare), nil}, // of which the loader warns
-		"no prefix":        {config(formatAESGCM, func(c *Config) { c.UserPrefix = "" }), []string{"user_prefix"}},
-		"a key that ended": {config(formatAESGCM, func(c *Config) { c.Keys[0].Until = "2020-01-31" }), []string{"keys[0].until"}},
+		"good":                {config(formatAESGCM), nil},
+		"bare, networks":      {config(formatBlowfish, bare, func(c *Config) { c.InsecureUnauthenticatedToken = false }), []string{"keys"}},
+		"bare, by name":       {config(formatBlowfish, bare), nil}, // of which the loader warns
+		"no prefix":           {config(formatAESGCM, func(c *Config) { c.UserPrefix = "" }), []string{"user_prefix"}},
+		"an end that is near": {config(formatBlowfish, func(c *Config) { c.RefuseLegacyAfter = time.Now().UTC().Format(time.DateOnly) }), []string{"refuse_legacy_after"}},
+		"a key that ended":    {config(formatAESGCM, func(c *Config) { c.Keys[0].Until = "2020-01-31" }), []string{"keys[0].until"}},
 	} {
 		var got []string
 		for _, f := range test.config.Warnings() {
