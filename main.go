@@ -12,6 +12,7 @@ import (
 
 	"foregate/authn"
 	"foregate/authn/accounts"
+	"foregate/authn/handoff"
 	"foregate/authn/local"
 	"foregate/authn/mailcode"
 	"foregate/authn/network"
@@ -30,6 +31,7 @@ func main() {
 // methods are the kinds of sign-in that a configuration may name.
 var methods = []config.Kind{
 	{Name: "oidc", New: func() authn.MethodConfig { return new(oidc.Config) }},
+	{Name: "handoff", New: func() authn.MethodConfig { return new(handoff.Config) }},
 	{Name: "local", New: func() authn.MethodConfig { return new(local.Config) }},
 	{Name: "mail_code", New: func() authn.MethodConfig { return new(mailcode.Config) }},
 	{Name: "network", New: func() authn.MethodConfig { return new(network.Config) }},
