@@ -71,7 +71,12 @@ type Server struct {
 func Start(t testing.TB, o Options) *Server {
 	t.Helper()
 	s := &Server{Letters: make(chan Letter, 1000), t: t, options: o}
-	cert := s.certificate()
+	certFile, keyFile := Certificate(t, o.WrongName)
+	cert, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.CA = certFile
 	s.smtp = smtp.NewServer(s)
 	s.smtp.Domain = "mail.test.example"
 	s.smtp.ErrorLog = log.New(io.Discard, "", 0)
@@ -219,12 +224,13 @@ func (l *login) Next(response []byte) (challenge []byte, done bool, err error) {
 	return nil, true, l.check(l.user, string(response))
 }
 
-// certificate makes one for the server and writes down what trusts it.
-func (s *Server) certificate() tls.Certificate {
-	s.t.Helper()
+// Certificate makes a certificate for localhost and 127.0.0.1, or for another host, that
+// signs itself. The files are PEM.
+func Certificate(t testing.TB, wrongName bool) (certFile, keyFile string) {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "mail.test.example"},
@@ -232,16 +238,23 @@ func (s *Server) certificate() tls.Certificate {
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 	}
-	if s.options.WrongName {
+	if wrongName {
 		template.DNSNames, template.IPAddresses = []string{"other.example"}, nil
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
-	s.CA = filepath.Join(s.t.TempDir(), "ca.pem")
-	if err := os.WriteFile(s.CA, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
-		s.t.Fatal(err)
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+	dir := t.TempDir()
+	certFile, keyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	for name, block := range map[string]*pem.Block{certFile: {Type: "CERTIFICATE", Bytes: cert}, keyFile: {Type: "PRIVATE KEY", Bytes: private}} {
+		if err := os.WriteFile(name, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return certFile, keyFile
 }
