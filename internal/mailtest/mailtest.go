@@ -65,6 +65,7 @@ type Server struct {
 
 	mu      sync.Mutex
 	signIns int
+	open    int
 }
 
 // Start starts a server that ends with the test.
@@ -80,7 +81,7 @@ func Start(t testing.TB, o Options) *Server {
 	s.smtp = smtp.NewServer(s)
 	s.smtp.Domain = "mail.test.example"
 	s.smtp.ErrorLog = log.New(io.Discard, "", 0)
-	s.smtp.ReadTimeout, s.smtp.WriteTimeout = patience, patience
+	s.smtp.ReadTimeout, s.smtp.WriteTimeout = 2*patience, 2*patience
 	s.smtp.MaxMessageBytes = 1 << 20
 	if o.Addr == "" {
 		o.Addr = "127.0.0.1:0"
@@ -113,6 +114,11 @@ func (s *Server) Stop() {
 // SignIns is how often somebody tried to sign in.
 func (s *Server) SignIns() int { s.mu.Lock(); defer s.mu.Unlock(); return s.signIns }
 
+// Open is how many connections are open on which the client has said its name.
+func (s *Server) Open() int { s.mu.Lock(); defer s.mu.Unlock(); return s.open }
+
+func (s *Server) count(n int) { s.mu.Lock(); defer s.mu.Unlock(); s.open += n }
+
 // Next is the next letter. It fails the test if none comes.
 func (s *Server) Next() Letter {
 	s.t.Helper()
@@ -127,6 +133,7 @@ func (s *Server) Next() Letter {
 
 // NewSession implements smtp.Backend.
 func (s *Server) NewSession(c *smtp.Conn) (smtp.Session, error) {
+	s.count(1)
 	return &session{server: s, conn: c}, nil
 }
 
@@ -203,7 +210,7 @@ func (s *session) Data(r io.Reader) error {
 }
 
 func (s *session) Reset()        { s.from, s.to = "", "" }
-func (s *session) Logout() error { return nil }
+func (s *session) Logout() error { s.server.count(-1); return nil }
 
 // login is the server's side of AUTH LOGIN.
 type login struct {
