@@ -91,9 +91,26 @@ func (a *Accounts) admit(ctx context.Context, p Policy, id authn.Identity, c Con
 	case err != nil:
 		return nil, unavailable(err)
 	case refusal != nil:
+		a.logDecision(ctx, id, c, string(refusal.Reason), refusal.account)
 		return nil, refusal.face()
 	}
+	switch done := admission.(type) {
+	case Verify:
+		a.logDecision(ctx, id, c, "verify", &Account{ID: done.Account})
+	case Admitted:
+		a.logDecision(ctx, id, c, "admitted", &done.Account)
+	}
 	return admission, nil
+}
+
+// logDecision writes the one line of a decision to the log; more is in the audit trail.
+func (a *Accounts) logDecision(ctx context.Context, id authn.Identity, c Context, result string, account *Account) {
+	known := ""
+	if account != nil {
+		known = account.ID
+	}
+	a.env.Log.InfoContext(ctx, "admission decided", "user", line(id.User), "method", id.Method, "app", c.App,
+		"result", result, "account", known, "request", c.RequestID)
 }
 
 // usable refuses an identity that cannot be kept. A database would cut or refuse it.

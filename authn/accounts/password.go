@@ -32,13 +32,17 @@ type Credential struct {
 	TOTP    bool    // a code of an authenticator app is asked for too
 }
 
+// nobodys is a password of which a hash costs what others cost. That it may match is no
+// matter: who has none never gets in.
+const nobodys = "nobody has this password, as nobody has an account"
+
 func (a *Accounts) openPasswords() error {
 	a.hashes = make(chan struct{}, runtime.GOMAXPROCS(0))
 	if a.env.Passwords == nil {
 		return nil
 	}
 	var err error
-	if a.decoy, err = a.env.Passwords.Hash("nobody has this password, as nobody has an account"); err != nil {
+	if a.decoy, err = a.env.Passwords.Hash(nobodys); err != nil {
 		return fmt.Errorf("accounts: make a decoy: %w", err)
 	}
 	return nil
