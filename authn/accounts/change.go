@@ -57,7 +57,8 @@ func storeValues(ctx context.Context, tx conn, id string, values map[string]stri
 
 // Create makes an account. ID, times and, where they are empty, Status and Source are
 // filled in. What cannot be stored is *authn.Fault, all of them joined; a user name or
-// external ID that somebody has is ErrTaken.
+// external ID that somebody has is ErrTaken, and so is, for a caller who is limited to
+// an organisation, an e-mail address that another one's account has.
 func (a *Accounts) Create(ctx context.Context, c Context, account Account) (Account, error) {
 	if c.Organisation != "" && account.Organisation != c.Organisation {
 		return Account{}, ErrNotFound
@@ -73,6 +74,9 @@ func (a *Accounts) Create(ctx context.Context, c Context, account Account) (Acco
 	account.Changed = account.Created
 	account.LastSignIn, account.LastMethod = moment(0), ""
 	err := a.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		if err := c.ownAddress(ctx, tx, account.Email); err != nil {
+			return err
+		}
 		if err := a.insert(ctx, tx, account); err != nil {
 			return err
 		}
@@ -128,6 +132,11 @@ func (a *Accounts) changeIn(ctx context.Context, tx conn, c Context, action, id 
 	if len(fields) == 0 {
 		return before, nil, nil
 	}
+	if next.Email != before.Email {
+		if err := c.ownAddress(ctx, tx, next.Email); err != nil {
+			return Account{}, nil, err
+		}
+	}
 	next.Changed = moment(a.stamp())
 	if err := a.update(ctx, tx, next); err != nil {
 		return Account{}, nil, err
@@ -173,6 +182,23 @@ func (c *Context) mine(account Account, err error) (Account, error) {
 		return Account{}, ErrNotFound
 	}
 	return account, err
+}
+
+// ownAddress keeps who is limited to one organisation from giving its people an address
+// of another's: the application may know people by their addresses (ASVS 6.8.1).
+func (c *Context) ownAddress(ctx context.Context, tx conn, address string) error {
+	key, err := CanonicalEmail(address)
+	if c.Organisation == "" || err != nil {
+		return nil // what is no address is named when it is stored
+	}
+	elsewhere, err := emailElsewhere(ctx, tx, key, c.Organisation)
+	if err != nil {
+		return err
+	}
+	if elsewhere {
+		return fmt.Errorf("e-mail address %q: %w", line(address), ErrTaken)
+	}
+	return nil
 }
 
 // changedFields names what differs, by the keys of JSON.

@@ -131,6 +131,10 @@ func (a *Accounts) importNew(ctx context.Context, tx conn, c Context, r record, 
 		_, err = rowOr(err, r.line)
 		return err
 	}
+	if err := c.ownAddress(ctx, tx, account.Email); err != nil {
+		_, err = rowOr(err, r.line)
+		return err
+	}
 	if err := a.insert(ctx, tx, account); err != nil {
 		_, err = rowOr(err, r.line)
 		return err
