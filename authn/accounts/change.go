@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -100,7 +101,7 @@ func (a *Accounts) Update(ctx context.Context, c Context, id string, change func
 func (a *Accounts) change(ctx context.Context, c Context, action, id string, change func(*Account) error) (Account, error) {
 	var (
 		next  Account
-		ended *Ended
+		ended []Ended
 	)
 	err := a.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		var err error
@@ -110,10 +111,10 @@ func (a *Accounts) change(ctx context.Context, c Context, action, id string, cha
 	if err != nil {
 		return Account{}, err
 	}
-	return next, a.end(ctx, ended)
+	return next, a.end(ctx, ended...)
 }
 
-func (a *Accounts) changeIn(ctx context.Context, tx conn, c Context, action, id string, change func(*Account) error) (Account, *Ended, error) {
+func (a *Accounts) changeIn(ctx context.Context, tx conn, c Context, action, id string, change func(*Account) error) (Account, []Ended, error) {
 	before, err := c.mine(lock(ctx, tx, id))
 	if err != nil {
 		return Account{}, nil, err
@@ -149,28 +150,36 @@ func (a *Accounts) changeIn(ctx context.Context, tx conn, c Context, action, id 
 }
 
 // whoseEnd says which sessions a change concerns, if any.
-func whoseEnd(ctx context.Context, tx conn, why string, before, next *Account) (*Ended, error) {
+func whoseEnd(ctx context.Context, tx conn, why string, before, next *Account) ([]Ended, error) {
 	shut := before.Open() && !next.Open() || before.Organisation != next.Organisation
 	other := before.Exempt != next.Exempt || before.Kind != next.Kind || !slices.Equal(before.Roles, next.Roles)
 	if !shut && !other {
-		return nil, nil //nolint:nilnil // nothing ends
+		return []Ended{}, nil
 	}
 	links, err := linksOf(ctx, tx, next.ID)
 	if err != nil {
 		return nil, err
 	}
-	return &Ended{Account: *next, Links: links, Why: why, Refresh: !shut}, nil
+	return []Ended{{Account: *next, Links: links, Why: why, Refresh: !shut}}, nil
 }
 
 // end tells who keeps the sessions. That goes on when the caller has gone: the change
 // is made.
-func (a *Accounts) end(ctx context.Context, e *Ended) error {
-	if e == nil || a.env.OnEnd == nil {
+func (a *Accounts) end(ctx context.Context, ended ...Ended) error {
+	if a.env.OnEnd == nil {
 		return nil
 	}
+	var failed []error
+	for _, e := range ended {
+		failed = append(failed, a.endOne(ctx, e))
+	}
+	return errors.Join(failed...)
+}
+
+func (a *Accounts) endOne(ctx context.Context, e Ended) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
-	if err := a.env.OnEnd(ctx, *e); err != nil {
+	if err := a.env.OnEnd(ctx, e); err != nil {
 		return fmt.Errorf("accounts: %s of %s is done, but its sessions may go on: %w", e.Why, e.Account.ID, err)
 	}
 	return nil
@@ -258,7 +267,7 @@ func (a *Accounts) SetRoles(ctx context.Context, c Context, id string, roles []s
 // Delete removes an account with its links, password, codes and memberships. The audit
 // trail keeps its ID.
 func (a *Accounts) Delete(ctx context.Context, c Context, id string) error {
-	var ended *Ended
+	var ended Ended
 	err := a.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		account, err := c.mine(lock(ctx, tx, id))
 		if err != nil {
@@ -272,7 +281,7 @@ func (a *Accounts) Delete(ctx context.Context, c Context, id string) error {
 			return fmt.Errorf("accounts: delete %s: %w", id, err)
 		}
 		account.Status = Disabled
-		ended = &Ended{Account: account, Links: links, Why: "delete"}
+		ended = Ended{Account: account, Links: links, Why: "delete"}
 		return a.noteChange(ctx, tx, c, "delete", &account, map[string]any{"username": account.Username, "email": account.Email})
 	})
 	if err != nil {
