@@ -185,7 +185,7 @@ func (a *Accounts) SetPassword(ctx context.Context, c Context, account, password
 			return &authn.Fault{Path: "password", Problem: err.Error(), Remedy: "choose another one"}
 		}
 	}
-	var ended *Ended
+	var ended Ended
 	err := a.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		who, err := c.mine(lock(ctx, tx, account))
 		if err != nil {
@@ -199,7 +199,7 @@ func (a *Accounts) SetPassword(ctx context.Context, c Context, account, password
 		if err != nil {
 			return err
 		}
-		ended = &Ended{Account: who, Links: found, Why: "set_password"}
+		ended = Ended{Account: who, Links: found, Why: "set_password"}
 		return a.noteChange(ctx, tx, c, "set_password", &who, map[string]any{"removed": password == ""})
 	})
 	if err != nil {
