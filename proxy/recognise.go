@@ -64,7 +64,7 @@ func (s *Server) recognised(x *exchange, r *http.Request, m *Method, rest string
 		return nil
 	}
 	if err != nil {
-		s.Metrics.SignIn(m.Name, "failed")
+		s.Metrics.SignInFailed(m.Name, "failed", err)
 		return fmt.Errorf("signing in with method %q: %w", m.Name, err)
 	}
 	return s.reply(x, r, m, a, reply)

@@ -22,6 +22,7 @@ type Metrics struct {
 	faults   *prometheus.CounterVec
 	reloaded prometheus.Gauge
 	unrouted *AppFigures
+	outcomes outcomes
 }
 
 // NewMetrics registers everything once.
@@ -62,9 +63,6 @@ func (m *Metrics) Counter(name, help, label, value string, read func() float64) 
 		Name: name, Help: help, ConstLabels: prometheus.Labels{label: value},
 	}, read))
 }
-
-// SignIn counts one outcome of a method.
-func (m *Metrics) SignIn(method, result string) { m.signIns.WithLabelValues(method, result).Inc() }
 
 // Reloaded notes how the last reload of the configuration ended.
 func (m *Metrics) Reloaded(ok bool) {
