@@ -36,6 +36,7 @@ func TestMain(m *testing.M) {
 //	ready                    wait until the admin listener says so
 //	get STATUS path          wait until the public listener answers so
 //	metric NAME VALUE        wait until a metric has this value
+//	bearer STATUS path TOKEN wait until the admin listener answers so to this token (-: none), and show it
 //	signal NAME              send a signal to the program in the background
 //
 // In *.yaml files and scripts, $HTTP and $ADMIN are free addresses and $TAKEN is
@@ -47,7 +48,7 @@ func TestStories(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup:               giveAddresses,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"fails": fails, "ready": ready, "get": get, "metric": metric, "signal": signal,
+			"fails": fails, "ready": ready, "get": get, "metric": metric, "bearer": bearer, "signal": signal,
 		},
 	})
 }
@@ -123,6 +124,25 @@ func metric(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
+func bearer(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: bearer STATUS path TOKEN")
+	}
+	wait(ts, "the answer is "+args[0], func() bool {
+		r, err := http.NewRequest(http.MethodGet, "http://"+ts.Getenv("ADMIN")+args[1], nil)
+		ts.Check(err)
+		if args[2] != "-" {
+			r.Header.Set("Authorization", "Bearer "+args[2])
+		}
+		status, body, err := answer(r)
+		if err != nil || strconv.Itoa(status) != args[0] {
+			return false
+		}
+		_, _ = ts.Stdout().Write([]byte(body))
+		return true
+	})
+}
+
 func signal(ts *testscript.TestScript, neg bool, args []string) {
 	known := map[string]syscall.Signal{"HUP": syscall.SIGHUP, "TERM": syscall.SIGTERM, "INT": syscall.SIGINT}
 	running := ts.BackgroundCmds()
@@ -144,16 +164,20 @@ func wait(ts *testscript.TestScript, what string, ask func() bool) {
 }
 
 func ask(url string) (status int, body string, err error) {
-	client := http.Client{
-		Timeout:       5 * time.Second,
-		Transport:     &http.Transport{DisableKeepAlives: true},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
 	r, err := http.NewRequest(http.MethodGet, url, nil)
 	if err != nil {
 		return 0, "", err
 	}
 	r.Header.Set("Accept", "text/html, text/plain")
+	return answer(r)
+}
+
+func answer(r *http.Request) (status int, body string, err error) {
+	client := http.Client{
+		Timeout:       5 * time.Second,
+		Transport:     &http.Transport{DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 	resp, err := client.Do(r)
 	if err != nil {
 		return 0, "", err
