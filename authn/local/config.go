@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"foregate/authn"
+	"foregate/internal/lockout"
+	"foregate/internal/queue"
 )
 
 // Config is the part "local" of a method.
@@ -45,9 +47,6 @@ type Lockout struct {
 	NetworkFailures int           `yaml:"network_failures" min:"1" default:"200" doc:"Wrong passwords from one network, whosever, in a window. Then everybody there is asked to wait."`
 }
 
-// maxGuesses is how often anybody may guess at one account in an hour.
-const maxGuesses = 100
-
 var _ authn.MethodConfig = (*Config)(nil)
 
 // withDefaults fills in what is zero.
@@ -59,9 +58,9 @@ func (h Hashing) withDefaults() Hashing {
 	}
 }
 
-// withDefaults fills in what is zero.
-func (l Lockout) withDefaults() Lockout {
-	return Lockout{
+// limits fills in what is zero.
+func (l Lockout) limits() lockout.Limits {
+	return lockout.Limits{
 		Failures:        cmp.Or(l.Failures, 10),
 		Window:          cmp.Or(l.Window, 15*time.Minute),
 		AccountFailures: cmp.Or(l.AccountFailures, 25),
@@ -73,7 +72,7 @@ func (l Lockout) withDefaults() Lockout {
 // Validate implements authn.MethodConfig. It reads users_file too.
 func (c *Config) Validate() error {
 	_, err := readBook(string(c.UsersFile), c.Users)
-	return errors.Join(c.Hashing.withDefaults().validate(), c.Lockout.withDefaults().validate(), err)
+	return errors.Join(c.Hashing.withDefaults().validate(), c.Lockout.limits().Validate(), err)
 }
 
 // Open implements authn.MethodConfig.
@@ -86,11 +85,12 @@ func (c *Config) Open(env authn.Env) (authn.Authenticator, error) {
 }
 
 func (c *Config) open(env authn.Env, people directory, now func() time.Time) *method {
+	h := c.Hashing.withDefaults()
 	return &method{
 		name:    env.Name,
 		people:  people,
-		queue:   newQueue(c.Hashing.withDefaults()),
-		lockout: newLockout(env, c.Lockout.withDefaults(), now),
+		queue:   queue.New(h.Parallel, h.Waiting, h.Wait),
+		lockout: lockout.New(env.Tries, "local", env.Name, c.Lockout.limits(), now),
 		log:     env.Log,
 		now:     now,
 		compare: digest.matches,
@@ -103,34 +103,6 @@ func (h Hashing) validate() error {
 		between("hashing.waiting", h.Waiting, 1, 100_000),
 		lasting("hashing.wait", h.Wait, 100*time.Millisecond, time.Minute),
 	)
-}
-
-func (l Lockout) validate() error {
-	err := errors.Join(
-		between("lockout.failures", l.Failures, 1, maxGuesses),
-		between("lockout.account_failures", l.AccountFailures, 1, maxGuesses),
-		between("lockout.network_failures", l.NetworkFailures, 1, 1_000_000),
-		lasting("lockout.window", l.Window, time.Minute, 24*time.Hour),
-		lasting("lockout.account_window", l.AccountWindow, time.Minute, 24*time.Hour),
-	)
-	if err != nil {
-		return err
-	}
-	if n := l.guesses(); n > maxGuesses {
-		return &authn.Fault{
-			Path:    "lockout.account_failures",
-			Problem: fmt.Sprintf("with this account_window %d guesses at one account are possible in an hour, more than %d", n, maxGuesses),
-			Remedy:  "lower account_failures or lengthen account_window",
-		}
-	}
-	return nil
-}
-
-// guesses is how many tries at one account are judged in the worst hour: windows
-// that begin in it, and one that ends in it.
-func (l Lockout) guesses() int {
-	windows := int((time.Hour+l.AccountWindow-1)/l.AccountWindow) + 1
-	return windows * l.AccountFailures
 }
 
 func between(path string, n, least, most int) error {

@@ -61,6 +61,8 @@ import (
 	"time"
 
 	"foregate/authn"
+	"foregate/internal/lockout"
+	"foregate/internal/queue"
 )
 
 const (
@@ -75,8 +77,8 @@ const (
 type method struct {
 	name    string
 	people  directory
-	queue   *queue
-	lockout *lockout
+	queue   *queue.Queue
+	lockout *lockout.Lockout
 	log     *slog.Logger
 	now     func() time.Time
 	compare func(stored digest, password string) bool
@@ -114,11 +116,11 @@ func (m *method) Resume(ctx context.Context, a *authn.Attempt, r *http.Request) 
 		return form(a.Hint, noMatch), nil
 	}
 	user, password := users[0], passwords[0]
-	name, plausible := canonical(user)
+	name, plausible := lockout.Canonical(user)
 	if !plausible || checkPassword(password) != nil {
 		return form(user, noMatch), nil
 	}
-	person, ok, err := m.try(ctx, name, password, network(a.Client))
+	person, ok, err := m.try(ctx, name, password, lockout.Network(a.Client))
 	if err != nil {
 		return nil, err
 	}
@@ -131,15 +133,15 @@ func (m *method) Resume(ctx context.Context, a *authn.Attempt, r *http.Request) 
 // try judges one password. It holds a place at the queue from before the count
 // until after the hash: who is turned away there has not used up a try.
 func (m *method) try(ctx context.Context, name, password string, from netip.Prefix) (User, bool, error) {
-	if err := m.lockout.rested(from); err != nil {
+	if err := m.lockout.Rested(from); err != nil {
 		return User{}, false, err
 	}
-	leave, err := m.queue.enter(ctx)
+	leave, err := m.queue.Enter(ctx)
 	if err != nil {
-		return User{}, false, err
+		return User{}, false, authn.Unavailable("Many people are signing in right now. Try again in a moment.", fmt.Errorf("local: %w", err))
 	}
 	defer leave()
-	unlocked, err := m.lockout.count(ctx, name, from)
+	unlocked, err := m.lockout.Count(ctx, name, from)
 	if err != nil {
 		return User{}, false, err
 	}
@@ -154,7 +156,7 @@ func (m *method) try(ctx context.Context, name, password string, from netip.Pref
 		m.refused(ctx, name, from, acct, unlocked)
 		return User{}, false, nil
 	}
-	if err := m.lockout.succeeded(ctx, name, from); err != nil {
+	if err := m.lockout.Succeeded(ctx, name, from); err != nil {
 		m.log.WarnContext(ctx, "counted tries not forgotten after a success", "err", err)
 	}
 	return acct.person, true, nil
@@ -163,7 +165,7 @@ func (m *method) try(ctx context.Context, name, password string, from netip.Pref
 // refused counts and logs a failure. A name that is no account is not logged:
 // people type their password into the wrong field.
 func (m *method) refused(ctx context.Context, name string, from netip.Prefix, acct account, unlocked bool) {
-	if err := m.lockout.failed(ctx, from); err != nil {
+	if err := m.lockout.Failed(ctx, from); err != nil {
 		m.log.WarnContext(ctx, "failure of a network not counted", "err", err)
 	}
 	reason := "wrong password"

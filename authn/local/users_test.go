@@ -16,6 +16,7 @@ import (
 
 	"foregate/authn"
 	"foregate/authn/authntest"
+	"foregate/internal/lockout"
 )
 
 func write(t *testing.T, file, text string) {
@@ -167,7 +168,7 @@ func FuzzResume(f *testing.F) {
 			t.Fatalf("Resume: %v", err)
 		}
 		in, signedIn := reply.(authn.SignedIn)
-		name, _ := canonical(user)
+		name, _ := lockout.Canonical(user)
 		if signedIn != (password == right && (name == "alice" || name == "bob")) {
 			t.Errorf("%q with %q: signed in %v as %q", user, password, signedIn, in.Identity.Subject)
 		}
@@ -200,7 +201,7 @@ func TestUsersFileHasTheKeysOfTheConfiguration(t *testing.T) {
 }
 
 func TestDefaultsAreThoseOfTheTags(t *testing.T) {
-	for _, part := range []any{Hashing{}.withDefaults(), Lockout{}.withDefaults()} {
+	for _, part := range []any{Hashing{}.withDefaults(), Lockout(Lockout{}.limits())} {
 		v := reflect.ValueOf(part)
 		for i := range v.NumField() {
 			field := v.Type().Field(i)
