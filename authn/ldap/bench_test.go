@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -56,7 +57,14 @@ func newBench(t testing.TB, c Config, claims ...string) bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = m.Close() })
+	t.Cleanup(func() {
+		_ = m.Close()
+		for _, secret := range []string{ldaptest.Password, ldaptest.ServicePassword} {
+			if strings.Contains(b.out.String(), secret) {
+				t.Errorf("the log has the password %q:\n%s", secret, b.out)
+			}
+		}
+	})
 	b.Method = m
 	return b
 }
@@ -112,4 +120,10 @@ func status(t testing.TB, err error) int {
 		t.Fatalf("%v is no *authn.Error", err)
 	}
 	return e.Status
+}
+
+// waitFor waits for what must become true soon.
+func waitFor(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	ldaptest.Eventually(t, what, holds)
 }
