@@ -83,9 +83,11 @@ func (p *pool) waiting() *conn {
 	return nil
 }
 
+// fresh reports whether a connection that waits may be used. That its server was
+// found to be down on another one says that this one hangs too.
 func (p *pool) fresh(c *conn) bool {
 	now := p.now()
-	return c.usable() && now.Sub(c.rested) < maxIdle && now.Sub(c.opened) < maxAge
+	return c.usable() && now.Sub(c.rested) < maxIdle && now.Sub(c.opened) < maxAge && !now.Before(c.server.downUntil())
 }
 
 // put keeps a connection for the next one.

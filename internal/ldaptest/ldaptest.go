@@ -11,8 +11,10 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -62,7 +64,25 @@ func (p *process) Kill() {
 
 // Freeze stops the server in its tracks: connections are accepted by the kernel and
 // nothing is answered. Thaw lets it go on.
-func (p *process) Freeze(t testing.TB) { p.signal(t, syscall.SIGSTOP) }
+func (p *process) Freeze(t testing.TB) {
+	t.Helper()
+	p.signal(t, syscall.SIGSTOP)
+	tasks := fmt.Sprintf("/proc/%d/task/*/stat", p.cmd.Process.Pid)
+	Eventually(t, p.name+" stands still", func() bool { return allStopped(tasks) })
+}
+
+func allStopped(tasks string) bool {
+	files, err := filepath.Glob(tasks)
+	if err != nil {
+		return false
+	}
+	for _, file := range files {
+		if stat, err := os.ReadFile(file); err != nil || !strings.Contains(string(stat), ") T ") {
+			return false
+		}
+	}
+	return true
+}
 
 // Thaw ends a Freeze.
 func (p *process) Thaw(t testing.TB) { p.signal(t, syscall.SIGCONT) }
