@@ -17,7 +17,7 @@ const (
 	pageTime    = 30 * time.Second // for one page of everybody
 )
 
-// Everybody implements authn.Directory. It reads page by page, on a connection of
+// Everybody implements authn.Directory. It reads page by page, on connections of
 // its own. Where the server knows no pages (RFC 2696), or its limits hold for all
 // pages together, it goes on by first letter (letters.go).
 //
@@ -29,8 +29,16 @@ func (m *Method) Everybody(ctx context.Context, yield func(id authn.Identity, en
 		return fmt.Errorf("ldap: read everybody: %w", err)
 	}
 	defer c.close()
+	// OpenLDAP forgets where it was in one search in pages when another begins.
+	second, err := m.openService(ctx)
+	if err != nil {
+		return fmt.Errorf("ldap: read everybody: %w", err)
+	}
+	defer second.close()
 	r := &reading{
-		groups: groups{Method: m, c: c, above: make(map[string][]group), primary: make(map[uint32]group)},
+		Method: m,
+		c:      c,
+		groups: groups{Method: m, c: second, above: make(map[string][]group), primary: make(map[uint32]group)},
 		given:  make(map[[16]byte]bool),
 		yield:  yield,
 	}
@@ -51,9 +59,11 @@ func (m *Method) openService(ctx context.Context) (*conn, error) {
 
 // reading is one reading of everybody.
 type reading struct {
-	groups
-	given map[[16]byte]bool
-	yield func(authn.Identity, bool) error
+	*Method
+	c      *conn
+	groups groups
+	given  map[[16]byte]bool
+	yield  func(authn.Identity, bool) error
 
 	left    int // entries that are nobody
 	example string
@@ -119,7 +129,7 @@ func (r *reading) give(ctx context.Context, e *ldap.Entry) error {
 	r.given[mark] = true
 	var names []string
 	if r.cfg.Groups.From != fromNone {
-		if names, err = r.of(ctx, p); err != nil {
+		if names, err = r.groups.of(ctx, p); err != nil {
 			return &yieldError{fmt.Errorf("groups of %q: %w", p.user, err)}
 		}
 	}

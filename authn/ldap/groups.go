@@ -97,15 +97,18 @@ func (g *groups) direct(ctx context.Context, p *person) ([]group, error) {
 }
 
 func (g *groups) memberFilter(p *person) string {
-	filter := isMember(p.dn)
+	filter := g.isMember(p.dn)
 	if uid := first(p.entry, "uid"); uid != "" { // posixGroup of RFC 2307
 		filter += "(memberUid=" + ldap.EscapeFilter(uid) + ")"
 	}
 	return filter
 }
 
-func isMember(dn string) string {
+func (m *Method) isMember(dn string) string {
 	dn = ldap.EscapeFilter(dn)
+	if m.cfg.Preset == presetAD {
+		return "(member=" + dn + ")"
+	}
 	return "(member=" + dn + ")(uniqueMember=" + dn + ")"
 }
 
@@ -264,7 +267,7 @@ func (g *groups) parents(ctx context.Context, of []group) ([]group, error) {
 		for some := range slices.Chunk(of, maxOneAsk) {
 			var filter strings.Builder
 			for _, one := range some {
-				filter.WriteString(isMember(one.dn))
+				filter.WriteString(g.isMember(one.dn))
 			}
 			found, err := g.search(ctx, filter.String())
 			if err != nil {
@@ -279,7 +282,7 @@ func (g *groups) parents(ctx context.Context, of []group) ([]group, error) {
 		found, known := g.above[key]
 		if !known {
 			var err error
-			if found, err = g.search(ctx, isMember(one.dn)); err != nil {
+			if found, err = g.search(ctx, g.isMember(one.dn)); err != nil {
 				return nil, err
 			}
 			g.above[key] = found

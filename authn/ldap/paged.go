@@ -15,33 +15,26 @@ import (
 const (
 	leastPage = 10
 	emptyMost = 100 // pages without an entry in a row
+	noPages   = -1  // in server.page
 )
 
-// paged makes a search page by page (RFC 2696) and gives each entry to visit. A
-// server that knows no pages answers at once, as far as its limits allow; beyond
+// paged makes a search page by page (RFC 2696) and gives each entry to visit. From a
+// server that allows no pages all comes at once, as far as its limits allow; beyond
 // them it says so, and so does the error.
 func (c *conn) paged(ctx context.Context, limit time.Duration, size int, r *ldap.SearchRequest, visit func(*ldap.Entry) error) error {
-	control := ldap.NewControlPaging(uint32(size))
-	r.Controls = []ldap.Control{control}
-	for began, empty := false, 0; ; {
-		result, err := c.search(ctx, limit, r)
-		// Some servers allow only small pages, and do not say how small.
-		if !began && control.PagingSize > leastPage && ldap.IsErrorAnyOf(err, ldap.LDAPResultAdminLimitExceeded, ldap.LDAPResultUnwillingToPerform) {
-			control.PagingSize = max(leastPage, control.PagingSize/2)
-			continue
-		}
-		began = true
+	if known := int(c.server.page.Load()); known != 0 {
+		size = min(size, known)
+	}
+	result, err := c.firstPage(ctx, limit, size, r)
+	for empty := 0; ; {
 		for _, e := range result.Entries {
 			if err := visit(e); err != nil {
 				return err
 			}
 		}
-		if err != nil {
-			return err
-		}
 		cookie := nextPage(result)
-		if len(cookie) == 0 {
-			return nil
+		if err != nil || len(cookie) == 0 {
+			return err
 		}
 		empty++
 		if len(result.Entries) > 0 {
@@ -50,8 +43,28 @@ func (c *conn) paged(ctx context.Context, limit time.Duration, size int, r *ldap
 		if empty > emptyMost {
 			return errors.New("the server sends empty pages without an end")
 		}
-		control.SetCookie(cookie)
+		r.Controls[0].(*ldap.ControlPaging).SetCookie(cookie)
+		result, err = c.search(ctx, limit, r)
 	}
+}
+
+// firstPage finds the size of pages that the server allows, which it keeps to itself,
+// and remembers it.
+func (c *conn) firstPage(ctx context.Context, limit time.Duration, size int, r *ldap.SearchRequest) (*ldap.SearchResult, error) {
+	for ; size >= leastPage; size /= 2 {
+		r.Controls = []ldap.Control{ldap.NewControlPaging(uint32(size))}
+		result, err := c.search(ctx, limit, r)
+		if !ldap.IsErrorAnyOf(err, ldap.LDAPResultAdminLimitExceeded, ldap.LDAPResultUnwillingToPerform, ldap.LDAPResultUnavailableCriticalExtension) {
+			c.server.page.Store(int32(size))
+			return result, err
+		}
+	}
+	r.Controls = nil
+	result, err := c.search(ctx, limit, r)
+	if err == nil || ldap.IsErrorWithCode(err, ldap.LDAPResultSizeLimitExceeded) {
+		c.server.page.Store(noPages)
+	}
+	return result, err
 }
 
 func nextPage(result *ldap.SearchResult) []byte {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -23,6 +24,7 @@ type server struct {
 	address  string // host:port
 	security security
 	turn     chan struct{} // held by who signs in to it as our own account
+	page     atomic.Int32  // the largest page that it allowed; 0: not known yet
 
 	mu    sync.Mutex
 	until time.Time // down until then

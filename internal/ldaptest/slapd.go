@@ -109,7 +109,7 @@ func configuration(dir, cert, key, ca string, o Options) string {
 	fmt.Fprintf(&b, "modulepath /usr/lib/ldap\nmoduleload back_mdb\nmoduleload memberof\nmoduleload ppolicy\n")
 	fmt.Fprintf(&b, "pidfile %s/slapd.pid\nTLSCACertificateFile %s\nTLSCertificateFile %s\nTLSCertificateKeyFile %s\nsizelimit 1000\n%s\n", dir, ca, cert, key, o.Global)
 	fmt.Fprintf(&b, "database mdb\nsuffix %s\nrootdn cn=admin,%s\nrootpw admin\ndirectory %s/db\nmaxsize 1073741824\n", Base, Base, dir)
-	b.WriteString("index objectClass,mail,cn,member,memberOf,memberUid,entryUUID eq\nindex uid eq,sub\n")
+	b.WriteString("index objectClass,mail,cn,member,uniqueMember,memberOf,memberUid,entryUUID eq\nindex uid eq,sub\n")
 	if !strings.Contains(o.Database, "limits") {
 		fmt.Fprintf(&b, "limits dn.exact=%q size.soft=1000 size.hard=1000 size.pr=500 size.prtotal=unlimited\n", Service)
 	}
