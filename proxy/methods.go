@@ -54,6 +54,16 @@ func (m *Method) Open() error {
 	return err
 }
 
+// Directory is the method if it knows everybody who may sign in, or nil.
+func (m *Method) Directory() (authn.Directory, error) {
+	auth, err := m.open()
+	if err != nil {
+		return nil, err
+	}
+	d, _ := auth.(authn.Directory)
+	return d, nil
+}
+
 // Close ends what the method has open. It is not opened again.
 func (m *Method) Close() error {
 	m.mu.Lock()

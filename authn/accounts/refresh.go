@@ -13,7 +13,6 @@ import (
 // Refreshing is which accounts are compared with their directory, and how.
 type Refreshing struct {
 	Method string // configured name, for the trail
-	Issuer string // of the directory's identities
 	Policy Policy // of the method: whoever is in none of its groups has left
 	Dry    bool   // change nothing
 	Force  bool   // even if most of the people would lose access
@@ -47,7 +46,7 @@ const leaveFreely = 20
 // to its end, those whom it gave are compared, and nobody is taken for gone.
 func (a *Accounts) Refresh(ctx context.Context, c Context, d authn.Directory, how Refreshing) (Refreshed, error) {
 	began := time.Now()
-	r := &refresh{Accounts: a, c: c, how: how, found: Refreshed{Dry: how.Dry}, gone: make(map[string]string)}
+	r := &refresh{Accounts: a, c: c, how: how, issuer: d.Issuer(), found: Refreshed{Dry: how.Dry}, gone: make(map[string]string)}
 	linked, err := r.linked(ctx)
 	if err != nil {
 		return r.found, err
@@ -88,18 +87,19 @@ func whyGone(enabled bool) string {
 // refresh is one comparison.
 type refresh struct {
 	*Accounts
-	c     Context
-	how   Refreshing
-	found Refreshed
-	gone  map[string]string // subject → why
-	total int
+	c      Context
+	how    Refreshing
+	issuer string
+	found  Refreshed
+	gone   map[string]string // subject → why
+	total  int
 }
 
 // linked is the subjects that have an account.
 func (r *refresh) linked(ctx context.Context) (map[string]bool, error) {
 	all := make(map[string]bool)
 	for after := ""; ; {
-		page, err := r.LinksOfIssuer(ctx, r.how.Issuer, after, maxPage)
+		page, err := r.LinksOfIssuer(ctx, r.issuer, after, maxPage)
 		if err != nil {
 			return nil, err
 		}
@@ -167,7 +167,7 @@ func (r *refresh) here(ctx context.Context, id authn.Identity) error {
 func (r *refresh) shut(ctx context.Context) error {
 	leaving := make(map[string]Account)
 	for subject := range r.gone {
-		account, err := r.ByLink(ctx, r.how.Issuer, subject)
+		account, err := r.ByLink(ctx, r.issuer, subject)
 		if errors.Is(err, ErrNotFound) {
 			continue
 		}
@@ -213,7 +213,7 @@ func (r *refresh) leave(ctx context.Context, subject string, account Account) er
 		})
 		return ignoreGone(err)
 	}
-	l := Link{Account: account.ID, Method: r.how.Method, Issuer: r.how.Issuer, Subject: subject}
+	l := Link{Account: account.ID, Method: r.how.Method, Issuer: r.issuer, Subject: subject}
 	return r.end(ctx, Ended{Account: account, Links: []Link{l}, Why: "refresh"})
 }
 

@@ -111,6 +111,10 @@ func (fg *running) stop() {
 			_ = srv.Close()
 		}
 	}
+	if fg.background != nil {
+		fg.background()
+		<-fg.idle
+	}
 	if fg.set != nil {
 		closeSet(fg.set)
 	}

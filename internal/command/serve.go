@@ -70,23 +70,26 @@ func (sh *shell) serve(ctx context.Context, path string, newSecrets bool) error 
 
 // running is a Foregate that serves.
 type running struct {
-	server   *proxy.Server
-	admin    *admin.Listener
-	api      *admin.API
-	log      *slog.Logger
-	builder  builder
-	sessions *cookies.Sessions
-	accounts *accounts.Accounts // nil where nobody needs one
-	people   io.Closer
-	store    io.Closer
-	access   io.Closer
-	metrics  *admin.Metrics
-	post     post
-	servers  []*http.Server
-	adminSrv *http.Server
-	failed   chan error
-	set      *proxy.Set
-	app      net.Addr // of the public listener
+	server     *proxy.Server
+	admin      *admin.Listener
+	api        *admin.API
+	log        *slog.Logger
+	builder    builder
+	sessions   *cookies.Sessions
+	accounts   *accounts.Accounts // nil where nobody needs one
+	people     io.Closer
+	store      io.Closer
+	access     io.Closer
+	refresher  *refresher
+	background context.CancelFunc // ends what goes on beside requests; nil without it
+	idle       chan struct{}      // closed when it has ended
+	metrics    *admin.Metrics
+	post       post
+	servers    []*http.Server
+	adminSrv   *http.Server
+	failed     chan error
+	set        *proxy.Set
+	app        net.Addr // of the public listener
 }
 
 // start opens everything that the file names and begins to listen. It does not
@@ -186,6 +189,12 @@ func (fg *running) open(file *config.File, tables Tables, opened, store Store, e
 		}
 		return err
 	})
+	if fg.accounts != nil {
+		fg.refresher = newRefresher(fg.accounts, spent, func() *proxy.Set { return fg.server.Set() }, fg.log, fg.metrics.Directories())
+		ctx, cancel := context.WithCancel(context.Background())
+		fg.background, fg.idle = cancel, make(chan struct{})
+		go func() { defer close(fg.idle); fg.refresher.run(ctx) }()
+	}
 	fg.api = admin.NewAPI(fg.sessions, fg.log)
 	return fg.swap(file)
 }
