@@ -44,6 +44,8 @@ type Framed interface {
 
 // Directory knows everybody who may sign in, also those who never did.
 type Directory interface {
+	// Issuer is that of everybody's Identity.
+	Issuer() string
 	// Everybody calls yield for each person, as Refresh would return them, without
 	// Authenticated. enabled is false for an account that is disabled. Nobody comes
 	// twice, the order is any, and memory does not grow with what is kept of a person.

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"foregate/authn"
+	"foregate/authn/accounts"
 )
 
 // Method is one configured way to sign in. It is opened when somebody first
@@ -18,6 +19,7 @@ type Method struct {
 	Title  string
 	Config authn.MethodConfig
 	Env    authn.Env
+	Admit  accounts.Policy // who of its people may come in
 
 	mu     sync.Mutex
 	opened atomic.Pointer[authn.Authenticator]
@@ -50,6 +52,16 @@ func (m *Method) open() (authn.Authenticator, error) {
 func (m *Method) Open() error {
 	_, err := m.open()
 	return err
+}
+
+// Directory is the method if it knows everybody who may sign in, or nil.
+func (m *Method) Directory() (authn.Directory, error) {
+	auth, err := m.open()
+	if err != nil {
+		return nil, err
+	}
+	d, _ := auth.(authn.Directory)
+	return d, nil
 }
 
 // Close ends what the method has open. It is not opened again.

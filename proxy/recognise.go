@@ -48,8 +48,12 @@ func prefetched(r *http.Request) bool {
 
 // recognised resumes a method with a request that brought all that it needs.
 func (s *Server) recognised(x *exchange, r *http.Request, m *Method, rest string) error {
-	if err := parseForm(r); err != nil {
-		return err
+	if r.Method == http.MethodPost {
+		if err := parseForm(r); err != nil {
+			return err
+		}
+	} else {
+		_ = r.ParseForm() // the rest of the query is the application's, and may be odd
 	}
 	a := s.newAttempt(x, r, m, rest)
 	if asked := s.Attempts.Pending(r, x.secure, m.Name, x.host); asked != nil && rest == "/" {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"foregate/authn"
+	"foregate/authn/accounts"
 	"foregate/cookies"
 	"foregate/proxy/pages"
 )
@@ -84,6 +85,10 @@ func (s *Server) formAnswer(x *exchange, r *http.Request, set *Set, name string)
 // keeps nothing of what was typed but says that it has to be typed again.
 func (s *Server) restart(x *exchange, r *http.Request, m *Method) error {
 	rd := returnTo(r.PostForm.Get("rd"), s.Prefix, x.host, x.app.ReturnHosts)
+	if !m.asks() { // a code that was asked for behind a provider
+		redirect(x, http.StatusSeeOther, s.startURL(m, rd))
+		return nil
+	}
 	if r.Header.Get("Cookie") == "" {
 		return authn.Invalid("Your browser does not keep cookies for this site, so you cannot be signed in. Allow cookies, then try again.", errors.New("form answer without any cookie"))
 	}
@@ -159,6 +164,9 @@ func (s *Server) resume(x *exchange, r *http.Request, m *Method, a *authn.Attemp
 	s.place(x, a)
 	ctx, cancel := context.WithTimeout(r.Context(), signInTime)
 	defer cancel()
+	if a.Values[keepProof] != "" {
+		return s.proof(ctx, x, r, m, a)
+	}
 	reply, err := m.resume(ctx, a, r)
 	if err != nil {
 		s.Metrics.SignIn(m.Name, "failed")
@@ -207,6 +215,22 @@ func (s *Server) signedIn(x *exchange, r *http.Request, m *Method, a *authn.Atte
 		return fmt.Errorf("method %q vouched for nobody", m.Name)
 	}
 	id.Method = m.Name
+	admission, err := s.admit(x, r, m, id)
+	if err != nil {
+		return s.turnedAway(m, err)
+	}
+	if v, ok := admission.(accounts.Verify); ok {
+		return s.askForProof(x, r, m, a, pending{Verify: v, Identity: id})
+	}
+	return s.letIn(x, r, m, a, admission.(accounts.Admitted).Identity)
+}
+
+// letIn makes a session of an identity that may come in.
+func (s *Server) letIn(x *exchange, r *http.Request, m *Method, a *authn.Attempt, id authn.Identity) error {
+	var err error
+	if id.Roles, err = x.app.Roles.Of(&id); err != nil {
+		return s.turnedAway(m, err)
+	}
 	id.Placed = s.set.Load().placed(m.Name) != nil
 	sess, err := s.Sessions.Start(r.Context(), x, r, x.secure, cookies.Opening{
 		Audience: x.app.Audience, Limits: x.app.terms(m.Name).Limits, App: x.app.Name, Client: x.peer,

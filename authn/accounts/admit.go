@@ -91,9 +91,26 @@ func (a *Accounts) admit(ctx context.Context, p Policy, id authn.Identity, c Con
 	case err != nil:
 		return nil, unavailable(err)
 	case refusal != nil:
+		a.logDecision(ctx, id, c, string(refusal.Reason), refusal.account)
 		return nil, refusal.face()
 	}
+	switch done := admission.(type) {
+	case Verify:
+		a.logDecision(ctx, id, c, "verify", &Account{ID: done.Account})
+	case Admitted:
+		a.logDecision(ctx, id, c, "admitted", &done.Account)
+	}
 	return admission, nil
+}
+
+// logDecision writes the one line of a decision to the log; more is in the audit trail.
+func (a *Accounts) logDecision(ctx context.Context, id authn.Identity, c Context, result string, account *Account) {
+	known := ""
+	if account != nil {
+		known = account.ID
+	}
+	a.env.Log.InfoContext(ctx, "admission decided", "user", line(id.User), "method", id.Method, "app", c.App,
+		"result", result, "account", known, "request", c.RequestID)
 }
 
 // usable refuses an identity that cannot be kept. A database would cut or refuse it.
@@ -113,6 +130,9 @@ func usable(id *authn.Identity) error {
 func (a *Accounts) decide(ctx context.Context, tx conn, p Policy, id authn.Identity, c Context, proved *Verify) (Admission, error) {
 	if !p.inGroup(id.Groups) {
 		return nil, &Refusal{Reason: NotInGroup}
+	}
+	if id.Issuer == Issuer {
+		return a.admitOwn(ctx, tx, p, id, c)
 	}
 	account, err := linkedAccount(ctx, tx, id.Issuer, id.Subject)
 	switch {
@@ -142,6 +162,12 @@ func (a *Accounts) admitLinked(ctx context.Context, tx conn, p Policy, account A
 	if err != nil {
 		return nil, overtaken(err)
 	}
+	if account.Status == Left { // its directory vouches for them again, a little sooner than the refresh sees it
+		account.Status, account.Changed = Active, moment(a.stamp())
+		if err := a.update(ctx, tx, account); err != nil {
+			return nil, err
+		}
+	}
 	if reason := p.fits(&account, c, true); reason != "" {
 		return nil, &Refusal{Reason: reason, account: &account}
 	}
@@ -152,7 +178,7 @@ func (a *Accounts) admitLinked(ctx context.Context, tx conn, p Policy, account A
 	} else if n == 0 {
 		return nil, errOvertaken
 	}
-	if account.Source == FromAdmit {
+	if account.follows() {
 		if err := a.follow(ctx, tx, &account, id); err != nil {
 			return nil, err
 		}
@@ -263,7 +289,7 @@ func (a *Accounts) Recheck(ctx context.Context, p Policy, id authn.Identity, c C
 	if !p.inGroup(id.Groups) {
 		return Admitted{}, (&Refusal{Reason: NotInGroup}).face()
 	}
-	account, err := linkedAccount(ctx, a.db.Reader, id.Issuer, id.Subject)
+	account, err := accountOf(ctx, a.db.Reader, &id)
 	switch {
 	case errors.Is(err, ErrNotFound) && !p.accounts():
 		return Admitted{Identity: id}, nil
@@ -317,6 +343,21 @@ func (a *Account) identity(id authn.Identity, groups []string) authn.Identity {
 // follow takes over what the issuer says of a person whose account was made at a
 // sign-in. Nothing of it decides which account a person has.
 func (a *Accounts) follow(ctx context.Context, tx conn, account *Account, id authn.Identity) error {
+	next, err := followed(ctx, tx, account, &id)
+	if err != nil || len(changedFields(account, &next)) == 0 {
+		return err
+	}
+	next.Changed = moment(a.stamp())
+	*account = next
+	return a.update(ctx, tx, next)
+}
+
+// follows reports whether what the issuer says of the person is taken over: where a
+// sign-in or a directory made the account, nobody else keeps it.
+func (a *Account) follows() bool { return a.Source == FromAdmit || a.Source == FromDirectory }
+
+// followed is an account with what its issuer says of the person now.
+func followed(ctx context.Context, q conn, account *Account, id *authn.Identity) (Account, error) {
 	next := *account
 	if name := shown(id.Name); name != "" {
 		next.Name = name
@@ -327,20 +368,15 @@ func (a *Accounts) follow(ctx context.Context, tx conn, account *Account, id aut
 	}
 	maps.Copy(next.Attributes, keepable(id.Claims))
 	if key, err := CanonicalEmail(id.Email); err == nil && id.Checked {
-		elsewhere, err := emailElsewhere(ctx, tx, key, account.Organisation)
+		elsewhere, err := emailElsewhere(ctx, q, key, account.Organisation)
 		if err != nil {
-			return err
+			return Account{}, err
 		}
 		if !elsewhere {
 			next.Email = id.Email
 		}
 	}
-	if len(changedFields(account, &next)) == 0 {
-		return nil
-	}
-	next.Changed = moment(a.stamp())
-	*account = next
-	return a.update(ctx, tx, next)
+	return next, nil
 }
 
 func overtaken(err error) error {

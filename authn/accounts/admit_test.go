@@ -1,8 +1,11 @@
 package accounts
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -168,6 +171,10 @@ func TestSM17AccountOfAnotherOrganisationIsNeverMatched(t *testing.T) {
 		id.User = "unheard-of"
 		w.refused(t, Policy{Account: AccountCreate, Match: MatchUsername}, id, inB, WrongOrg)
 
+		// The lines that corp-b may read do not name the account.
+		if lines, err := w.Audit.List(t.Context(), Filter{Organisation: "corp-b", Account: root.ID}); err != nil || len(lines) != 0 {
+			t.Errorf("got %+v, %v", lines, err)
+		}
 		// Its own provider may, and so may one that is said to be for everybody.
 		own := onSight
 		own.Organisation = "corp-a"
@@ -485,6 +492,34 @@ func TestStoreThatDoesNotAnswerLetsNobodyIn(t *testing.T) {
 			if _, err := w.Recheck(t.Context(), p, person("s-1", ""), careplan); !errors.As(err, &said) || said.Status != http.StatusServiceUnavailable {
 				t.Errorf("recheck: %v", err)
 			}
+		}
+	})
+}
+
+func TestEachDecisionIsOneLineOfTheLog(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, w *world) {
+		var out bytes.Buffer
+		w.env.Log = slog.New(slog.NewJSONHandler(&out, nil))
+		alice := w.create(t, Account{Email: "alice@hospital.example"})
+		id := person("s-1\nforged", "alice@hospital.example")
+		w.refused(t, Policy{Groups: []string{"Others"}}, id, careplan, NotInGroup)
+		v := w.asked(t, byMail, id)
+		if _, err := w.Confirm(t.Context(), byMail, v, id, careplan); err != nil {
+			t.Fatal(err)
+		}
+		var results []string
+		for text := range strings.Lines(out.String()) {
+			var l struct{ User, Method, App, Result, Account, Request string }
+			if err := json.Unmarshal([]byte(text), &l); err != nil || l.User != "s-1forged" || l.Method != "entra" || l.App != "careplan" || l.Request != "r-1" {
+				t.Errorf("%s: %v", text, err)
+			}
+			results = append(results, l.Result+" "+l.Account)
+		}
+		if diff := cmp.Diff([]string{"not_in_group ", "verify " + alice.ID, "admitted " + alice.ID}, results); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		if strings.Contains(out.String(), "@") {
+			t.Errorf("an address is in the log: %s", out.String())
 		}
 	})
 }

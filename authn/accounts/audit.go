@@ -174,7 +174,8 @@ func (a *Accounts) noteSignIn(ctx context.Context, tx conn, id authn.Identity, c
 		if refusal.Detail != "" {
 			e.Detail["why"] = line(refusal.Detail)
 		}
-		if refusal.account != nil {
+		// The line can be read by the organisation that it is of.
+		if refusal.account != nil && refusal.Reason != WrongOrg {
 			e.Account = refusal.account.ID
 		}
 		return a.append(ctx, tx, e)

@@ -32,13 +32,17 @@ type Credential struct {
 	TOTP    bool    // a code of an authenticator app is asked for too
 }
 
+// nobodys is a password of which a hash costs what others cost. That it may match is no
+// matter: who has none never gets in.
+const nobodys = "nobody has this password, as nobody has an account"
+
 func (a *Accounts) openPasswords() error {
 	a.hashes = make(chan struct{}, runtime.GOMAXPROCS(0))
 	if a.env.Passwords == nil {
 		return nil
 	}
 	var err error
-	if a.decoy, err = a.env.Passwords.Hash("nobody has this password, as nobody has an account"); err != nil {
+	if a.decoy, err = a.env.Passwords.Hash(nobodys); err != nil {
 		return fmt.Errorf("accounts: make a decoy: %w", err)
 	}
 	return nil
@@ -181,7 +185,7 @@ func (a *Accounts) SetPassword(ctx context.Context, c Context, account, password
 			return &authn.Fault{Path: "password", Problem: err.Error(), Remedy: "choose another one"}
 		}
 	}
-	var ended *Ended
+	var ended Ended
 	err := a.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		who, err := c.mine(lock(ctx, tx, account))
 		if err != nil {
@@ -195,7 +199,7 @@ func (a *Accounts) SetPassword(ctx context.Context, c Context, account, password
 		if err != nil {
 			return err
 		}
-		ended = &Ended{Account: who, Links: found, Why: "set_password"}
+		ended = Ended{Account: who, Links: found, Why: "set_password"}
 		return a.noteChange(ctx, tx, c, "set_password", &who, map[string]any{"removed": password == ""})
 	})
 	if err != nil {

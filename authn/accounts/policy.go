@@ -69,6 +69,14 @@ func (p *Policy) Validate() error {
 	return errors.Join(faults...)
 }
 
+// Zero reports whether the policy lets everybody in without accounts.
+func (p *Policy) Zero() bool {
+	return len(p.Groups) == 0 && !p.accounts() && p.Organisation == ""
+}
+
+// ByMail reports whether the first match of an account is proved by a code.
+func (p *Policy) ByMail() bool { return p.accounts() && p.verified() }
+
 // Claims names the claims that the policy looks at, which the method must keep.
 func (p *Policy) Claims() []string {
 	if name, ok := strings.CutPrefix(p.Match, matchAttribute); ok && p.accounts() {

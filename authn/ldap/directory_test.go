@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -73,7 +74,9 @@ func TestLD11EverybodyIsRead(t *testing.T) {
 
 func TestEverybodyInActiveDirectory(t *testing.T) {
 	b := newBench(t, onAD(ldaptest.AD(t)))
+	start := time.Now()
 	all := b.everybody(t)
+	t.Logf("%d people in %v", len(all), time.Since(start))
 	for user, state := range map[string]string{"alice": "", "bob": "disabled", "carol": "", "erin": "", "frank": "disabled"} {
 		if id, there := all[user]; !there || id.ACR != state {
 			t.Errorf("%s: %v, %q, want %q", user, there, id.ACR, state)

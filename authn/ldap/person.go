@@ -152,7 +152,7 @@ func (m *Method) identity(p *person, groups []string) authn.Identity {
 	email := first(p.entry, m.cfg.Attributes.Email...)
 	return authn.Identity{
 		Method:            m.name,
-		Issuer:            m.issuer(),
+		Issuer:            m.Issuer(),
 		Subject:           p.key,
 		User:              p.user,
 		Email:             authn.CutControl(email, maxName),
@@ -166,7 +166,8 @@ func (m *Method) identity(p *person, groups []string) authn.Identity {
 	}
 }
 
-func (m *Method) issuer() string { return "ldap:" + m.name }
+// Issuer implements authn.Directory.
+func (m *Method) Issuer() string { return "ldap:" + m.name }
 
 const (
 	maxClaim  = 8 << 10 // bytes of one attribute

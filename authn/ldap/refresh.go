@@ -15,7 +15,7 @@ import (
 // never changes, and their groups anew. Who is gone or disabled has ended; a
 // directory that cannot be read, or shows nothing at all any more, has ended nobody.
 func (m *Method) Refresh(ctx context.Context, id authn.Identity) (authn.Identity, error) {
-	if id.Issuer != m.issuer() || id.Subject == "" {
+	if id.Issuer != m.Issuer() || id.Subject == "" {
 		return authn.Identity{}, fmt.Errorf("ldap: refresh: %w: %q is not of this directory", authn.ErrEnded, id.Issuer)
 	}
 	person, err := m.known(ctx, &id)

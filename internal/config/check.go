@@ -141,6 +141,8 @@ func (c *checker) methods() {
 			c.risks(section, m.Config)
 			c.needsMail(section, m.Config)
 		}
+		c.validated(join(at, "admit"), m.Admit.Validate())
+		c.admits(join(at, "admit"), m)
 	}
 }
 

@@ -145,6 +145,7 @@ func TestEachFaultHasPlaceAndWords(t *testing.T) {
 		"upstream ca on http":  {with("9000}", "9000, ca: x.pem}"), "7:48: apps[0].upstream.ca: is of no use for an application on plain http"},
 		"upstream host":        {with("9000}", "9000, host: http://a}"), "7:50: apps[0].upstream.host: is an address and not a host … write a"},
 		"unknown method":       {with("methods: [ward]", "methods: [wrad]"), `8:15: apps[0].methods[0]: there is no such method (found "wrad"; allowed ward); write the name of one of the methods — did you mean "ward"?`},
+		"two doors":            {"methods: [{name: a, door: {}}, {name: b, door: {}}]\n" + with("methods: [ward]", "methods: [a, b]")[strings.Index(least, "apps:"):], "6:18: apps[0].methods[1]: takes the door, as a does"},
 		"method twice":         {with("methods: [ward]", "methods: [ward, ward]"), "8:21: apps[0].methods[1]: is listed twice"},
 		"rule allow":           {app("rules: [{allow: everybody}]"), `9:21: apps[0].rules[0].allow: is none of the allowed words (found "everybody"; allowed anyone, signed_in, nobody)`},
 		"rule path":            {app("rules: [{path: admin/**}]"), `9:20: apps[0].rules[0].path: does not begin with a slash, so it would match nothing (found "admin/**"; … write /admin/**`},

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"foregate/authn"
+	"foregate/authn/accounts"
 	"foregate/internal/mail"
 )
 
@@ -51,8 +52,9 @@ type Certificate struct {
 // Storage is where Foregate keeps what it must remember: one file, or for several
 // replicas Redis.
 type Storage struct {
-	Path  authn.Path `yaml:"path" default:"./data" doc:"Folder of the embedded database; made on the first run."`
-	Redis Redis      `yaml:"redis" doc:"Where replicas share sessions, spent tokens and lockouts; without addresses the embedded database has them."`
+	Path     authn.Path   `yaml:"path" default:"./data" doc:"Folder of the embedded database; made on the first run."`
+	Postgres authn.Secret `yaml:"postgres" doc:"Where replicas share accounts, links, audit and usage: a URL such as postgres://foregate:PASSWORD@db.hospital.example/foregate?sslmode=verify-full; without it the embedded database has them."`
+	Redis    Redis        `yaml:"redis" doc:"Where replicas share sessions, spent tokens and lockouts; without addresses the embedded database has them."`
 }
 
 // Redis is a single server, one that sentinels watch, or a cluster.
@@ -127,7 +129,8 @@ type Method struct {
 	Name  string `yaml:"name" required:"true" doc:"Its name in addresses and logs: lower-case letters, digits and dashes."`
 	Title string `yaml:"title" doc:"Words on its button; the name unless given."`
 
-	Session Terms `yaml:"session" doc:"Its own limits of sessions."`
+	Session Terms           `yaml:"session" doc:"Its own limits of sessions."`
+	Admit   accounts.Policy `yaml:"admit" doc:"Who of the people that it vouches for may come in."`
 
 	// The section of its kind, the only key beside those above.
 	Kind   string             `yaml:"-"` // "oidc"

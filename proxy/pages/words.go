@@ -86,6 +86,11 @@ func (f FormPage) words() stepWords {
 			w.More = "It can take a minute to arrive. Look among the unwanted mail (spam) too." + holds(f.Form.Facts["minutes"])
 		}
 		return w
+	case "proof":
+		w := stepWords{heading: "Is this your account?", Button: "Continue"}
+		w.Lead = "You sign in here this way for the first time. We have sent a code to " + cmp.Or(address, "the address on your account") + ": type it here, and you will not be asked again."
+		w.More = "It can take a minute to arrive. Look among the unwanted mail (spam) too." + holds(f.Form.Facts["minutes"])
+		return w
 	case "email":
 		return stepWords{heading: "Get a code by e-mail", Lead: "We will send a code to your e-mail address. You sign in with it.", Button: "Send the code"}
 	default:
