@@ -4,8 +4,10 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
+	"foregate/authn"
 	"foregate/proxy/pages"
 )
 
@@ -45,6 +47,44 @@ func (s *Server) circling(x *exchange, r *http.Request) bool {
 
 func (s *Server) stopCircling(x *exchange, m *Method, rd string) error {
 	s.Log.Warn("sign-in goes round in circles", "request_id", x.id, "app", x.app.Name, "method", m.Name, "client", x.peer)
-	s.Pages.Write(x, http.StatusLoopDetected, &x.app.Look, pages.LoopStop{Again: s.startURL(m, rd), Code: x.id})
+	stop := pages.LoopStop{Again: s.startURL(m, rd), Code: x.id}
+	if m.recognises() {
+		stop.Partner = m.Title
+	}
+	s.Pages.Write(x, http.StatusLoopDetected, &x.app.Look, stop)
 	return nil
+}
+
+// Where a token alone signs people in, a browser that keeps no cookie goes round
+// without one that could count: application, partner's page, application. So the
+// same person from the same place for the same address is counted here. Browsers
+// give up after 16 to 20 redirects, which are four turns.
+const (
+	lostLimit = 3
+	lostTime  = 10 * time.Second
+	lostMost  = 1000 // people
+)
+
+// lostCookies counts sign-ins of browsers that came without any cookie.
+type lostCookies struct {
+	mu    sync.Mutex
+	turns map[lostTurn]int
+	began time.Time
+}
+
+type lostTurn struct{ issuer, subject, client, agent, target string }
+
+// again counts a sign-in and reports whether it is one too many.
+func (l *lostCookies) again(x *exchange, r *http.Request, id authn.Identity) bool {
+	if r.Header.Get("Cookie") != "" || r.Method != http.MethodGet {
+		return false // a form of another site comes without the cookies that there are
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if x.start.Sub(l.began) >= lostTime || len(l.turns) >= lostMost {
+		l.began, l.turns = x.start, make(map[lostTurn]int)
+	}
+	turn := lostTurn{id.Issuer, id.Subject, x.peer, authn.CutControl(r.UserAgent(), 200), authn.CutControl(r.URL.Path, 200)}
+	l.turns[turn]++
+	return l.turns[turn] > lostLimit
 }
