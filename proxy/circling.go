@@ -56,23 +56,43 @@ func (s *Server) stopCircling(x *exchange, m *Method, rd string) error {
 }
 
 // Where a token alone signs people in, a browser that keeps no cookie goes round
-// without one that could count: application, partner's page, application. So the
-// same person from the same place for the same address is counted here. Browsers
-// give up after 16 to 20 redirects, which are four turns.
+// without one that could count: application, partner's page, application. So who is
+// sent to that page and comes back, as the same person for the same address, is
+// counted here. Browsers give up after 16 to 20 redirects, which are four turns.
 const (
 	lostLimit = 3
 	lostTime  = 10 * time.Second
-	lostMost  = 1000 // people
+	lostMost  = 1000 // browsers
 )
 
-// lostCookies counts sign-ins of browsers that came without any cookie.
+// lostCookies counts the turns of browsers that came without any cookie.
 type lostCookies struct {
 	mu    sync.Mutex
-	turns map[lostTurn]int
 	began time.Time
+	sent  map[lostBrowser]bool // to a partner's page
+	turns map[lostTurn]int
 }
 
-type lostTurn struct{ issuer, subject, client, agent, target string }
+type (
+	lostBrowser struct{ client, agent string }
+	lostTurn    struct {
+		lostBrowser
+		issuer, subject, path string
+	}
+)
+
+// away notes that a browser is sent to a page whose token will be enough.
+func (l *lostCookies) away(x *exchange, r *http.Request) {
+	if r.Header.Get("Cookie") != "" {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if x.start.Sub(l.began) >= lostTime || len(l.sent) >= lostMost {
+		l.began, l.sent, l.turns = x.start, make(map[lostBrowser]bool), make(map[lostTurn]int)
+	}
+	l.sent[browserOf(x, r)] = true
+}
 
 // again counts a sign-in and reports whether it is one too many.
 func (l *lostCookies) again(x *exchange, r *http.Request, id authn.Identity) bool {
@@ -81,10 +101,14 @@ func (l *lostCookies) again(x *exchange, r *http.Request, id authn.Identity) boo
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if x.start.Sub(l.began) >= lostTime || len(l.turns) >= lostMost {
-		l.began, l.turns = x.start, make(map[lostTurn]int)
+	turn := lostTurn{browserOf(x, r), id.Issuer, id.Subject, authn.CutControl(r.URL.Path, 200)}
+	if !l.sent[turn.lostBrowser] || len(l.turns) >= lostMost {
+		return false
 	}
-	turn := lostTurn{id.Issuer, id.Subject, x.peer, authn.CutControl(r.UserAgent(), 200), authn.CutControl(r.URL.Path, 200)}
 	l.turns[turn]++
 	return l.turns[turn] > lostLimit
+}
+
+func browserOf(x *exchange, r *http.Request) lostBrowser {
+	return lostBrowser{x.peer, authn.CutControl(r.UserAgent(), 200)}
 }

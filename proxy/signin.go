@@ -36,8 +36,13 @@ func (s *Server) begin(x *exchange, r *http.Request, m *Method, rd string, auto 
 	if err != nil {
 		return s.notThisWay(m, err)
 	}
-	if _, isRedirect := reply.(authn.Redirect); isRedirect && auto && s.circling(x, r) {
-		return s.stopCircling(x, m, rd)
+	if _, isRedirect := reply.(authn.Redirect); isRedirect && auto {
+		if s.circling(x, r) {
+			return s.stopCircling(x, m, rd)
+		}
+		if m.recognises() {
+			s.lost.away(x, r)
+		}
 	}
 	return s.reply(x, r, m, a, reply)
 }
