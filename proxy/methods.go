@@ -20,6 +20,7 @@ type Method struct {
 	Config authn.MethodConfig
 	Env    authn.Env
 	Admit  accounts.Policy // who of its people may come in
+	Visits bool            // its sign-ins are counted; those of partners and places always are
 
 	mu     sync.Mutex
 	opened atomic.Pointer[authn.Authenticator]

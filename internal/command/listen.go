@@ -122,6 +122,9 @@ func (fg *running) stop() {
 	if fg.sessions != nil {
 		_ = fg.sessions.Close()
 	}
+	if fg.visits != nil {
+		fg.visits.Close()
+	}
 	if fg.people != nil {
 		_ = fg.people.Close()
 	}

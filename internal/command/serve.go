@@ -77,6 +77,7 @@ type running struct {
 	builder    builder
 	sessions   *cookies.Sessions
 	accounts   *accounts.Accounts // nil where nobody needs one
+	visits     *accounts.Tally    // nil without accounts
 	people     io.Closer
 	store      io.Closer
 	access     io.Closer
@@ -173,12 +174,16 @@ func (fg *running) open(file *config.File, tables Tables, opened, store Store, e
 	if err != nil {
 		return err
 	}
-	fg.server = proxy.New(proxy.Config{
+	cfg := proxy.Config{
 		Accounts: fg.accounts, Codes: codes, Mail: &fg.post,
 		Prefix: file.Prefix, Trusted: file.TrustedProxies, MaxForm: int64(file.Limits.MaxFormBytes),
 		MaxTarget: file.Limits.MaxURLBytes, Patience: file.Limits.BodyTimeout, Keys: signer.JWKS, KeepPosts: file.Session.Keep,
 		Sessions: fg.sessions, Attempts: attempts, Pages: page, Metrics: fg.metrics, Log: fg.log, Access: access,
-	})
+	}
+	if fg.visits != nil {
+		cfg.Visits = fg.visits
+	}
+	fg.server = proxy.New(cfg)
 	fg.builder.onError = fg.server.UpstreamFailed
 	fg.post.figures(fg.metrics)
 	fg.metrics.Gauge("foregate_sessions", "Sessions in this process's memory.", func() float64 { return float64(fg.sessions.Cached()) })

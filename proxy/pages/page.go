@@ -90,6 +90,7 @@ type SignedOut struct {
 // LoopStop ends a circle of redirects: signed in again and again, and each time
 // without a session afterwards.
 type LoopStop struct {
-	Again string // address to try once more; may be empty
-	Code  string // support code; may be empty
+	Again   string // address to try once more; may be empty
+	Code    string // support code; may be empty
+	Partner string // whose own page the person was sent to and back from; may be empty
 }

@@ -98,7 +98,7 @@ func gallery() map[string]pages.Page {
 		"signout":      pages.SignOut{Action: "/sso/sign-out", User: "Alice Archer", Stay: "/", Everywhere: true},
 		"signout-bare": pages.SignOut{Action: "/sso/sign-out"},
 		"signedout":    pages.SignedOut{SignIn: "/sso/sign-in", Note: "You may still be signed in at Microsoft."},
-		"loopstop":     pages.LoopStop{Again: "/sso/sign-in?rd=%2Fwards%2F7", Code: "7KQ2-M4XD"},
+		"loopstop":     pages.LoopStop{Again: "/sso/sign-in?rd=%2Fwards%2F7", Code: "7KQ2-M4XD", Partner: "St Elsewhere Hospital"},
 	}
 }
 
