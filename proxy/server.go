@@ -92,6 +92,9 @@ func (s *Server) Swap(set *Set) *Set {
 	return s.set.Swap(set)
 }
 
+// Set is what is in force.
+func (s *Server) Set() *Set { return s.set.Load() }
+
 // ServeHTTP is the way of every request: number it, find out who asks, serve,
 // and let no fault end more than this one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -79,7 +79,7 @@ func TestDumpShowsWhatIsInForceAndNoSecret(t *testing.T) {
 	if strings.Contains(string(got), "planted") && strings.Contains(string(got), longToken) || strings.Count(string(got), "(secret)") != secrets {
 		t.Errorf("a secret is shown, or one is not there masked:\n%s", got)
 	}
-	for _, want := range []string{"idle: 1m30s", "lifetime: 12h", "server: https://badge.example", "timeout: 5s", `b: "true"`, "home: 192.0.2.1", "prefix: /sso", "name: nightly"} {
+	for _, want := range []string{"idle: 1m30s", "lifetime: 12h", "server: https://badge.example", "timeout: 5s", "b: 'true'", "home: 192.0.2.1", "prefix: /sso", "name: nightly"} {
 		if !strings.Contains(string(got), want) {
 			t.Errorf("no %q in\n%s", want, got)
 		}
