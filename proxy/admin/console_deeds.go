@@ -29,7 +29,8 @@ type deed struct {
 // field is an input of a form.
 type field struct {
 	Name, Label, Hint, Value string
-	Lines                    bool // more than one
+	Lines                    bool          // more than one
+	Choices                  []MethodState // to choose from instead of typing
 }
 
 func always(*accounts.Account) bool { return true }
@@ -77,7 +78,7 @@ func deeds() []deed {
 			name: "link", least: Owner, label: "Link", title: "Link an identity to %s by hand", danger: true, done: "The identity is linked.",
 			says: "Whoever signs in with this identity is this person from then on, without a code by e-mail. Be sure that it is theirs.",
 			fields: []field{
-				{Name: "method", Label: "Way to sign in", Hint: "its name in the configuration, such as entra"},
+				{Name: "method", Label: "Way to sign in", Hint: "by which the person will come"},
 				{Name: "issuer", Label: "Issuer", Hint: "exactly as the audit trail shows it at a refused sign-in"},
 				{Name: "subject", Label: "Subject", Hint: "what the issuer calls the person for good"},
 			},
@@ -121,10 +122,10 @@ func (d deed) ask(c *Console, v *visit) (shown, error) {
 	if err != nil {
 		return shown{}, err
 	}
-	return d.page(v, &account, nil), nil
+	return d.page(c, v, &account, nil), nil
 }
 
-func (d deed) page(v *visit, account *accounts.Account, faults []string) shown {
+func (d deed) page(c *Console, v *visit, account *accounts.Account, faults []string) shown {
 	p := deedPage{Says: d.says, Label: d.label, Action: "/people/" + account.ID + "/" + d.name, Back: "/people/" + account.ID, Danger: d.danger, Faults: faults}
 	for _, name := range d.keeps {
 		p.Keeps = append(p.Keeps, attribute{name, v.asked(name)})
@@ -132,7 +133,10 @@ func (d deed) page(v *visit, account *accounts.Account, faults []string) shown {
 	}
 	for _, f := range d.fields {
 		f.Value = v.asked(f.Name)
-		if d.name == "roles" && v.r.Method != http.MethodPost {
+		switch {
+		case f.Name == "method":
+			f.Choices = c.Methods()
+		case f.Name == "roles" && v.r.Method != http.MethodPost:
 			f.Value = strings.Join(account.Roles, "\n")
 		}
 		p.Fields = append(p.Fields, f)
@@ -151,7 +155,7 @@ func (d deed) carryOut(c *Console, v *visit) (shown, error) {
 	}
 	err = d.do(c, v, &account)
 	if faults := faultsOf(err); faults != nil {
-		return d.page(v, &account, faults), nil
+		return d.page(c, v, &account, faults), nil
 	}
 	if err != nil {
 		return shown{}, fmt.Errorf("%s %s: %w", d.name, account.ID, err)
@@ -193,7 +197,7 @@ func (c *Console) doLink(v *visit, a *accounts.Account) error {
 	f := v.r.PostForm
 	method := strings.TrimSpace(f.Get("method"))
 	if !c.knows(method) {
-		return &authn.Fault{Path: "method", Problem: fmt.Sprintf("there is no way to sign in named %q", authn.CutControl(method, 100)), Remedy: "write its name as it is in the configuration"}
+		return &authn.Fault{Path: "method", Problem: fmt.Sprintf("there is no way to sign in named %q", authn.CutControl(method, 100)), Remedy: "choose one of the list"}
 	}
 	return c.Accounts.Link(v.r.Context(), v.context(), accounts.Link{
 		Account: a.ID, Method: method, Issuer: strings.TrimSpace(f.Get("issuer")), Subject: strings.TrimSpace(f.Get("subject")),

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 )
@@ -10,6 +11,9 @@ type methodRow struct {
 	MethodState
 	Counts []methodCount
 }
+
+// signInWords are outcomes of sign-ins in plain words.
+var signInWords = map[string]string{"ok": "signed in", "failed": "failed", "reentered": "came back", "unavailable": "could not be tried"}
 
 type methodCount struct {
 	Result string
@@ -21,7 +25,7 @@ func (c *Console) methods(*visit) (shown, error) {
 	for _, m := range c.Methods() {
 		row := methodRow{MethodState: m}
 		for _, result := range slices.Sorted(maps.Keys(m.SignIns)) {
-			row.Counts = append(row.Counts, methodCount{result, m.SignIns[result]})
+			row.Counts = append(row.Counts, methodCount{cmp.Or(signInWords[result], resultWords(result)), m.SignIns[result]})
 		}
 		rows = append(rows, row)
 	}
