@@ -56,6 +56,11 @@ func (a *API) For(who func(*http.Request) (Who, error)) http.Handler {
 	for _, rt := range routes {
 		mux.HandleFunc(rt.method+" "+base+rt.path, func(w http.ResponseWriter, r *http.Request) {
 			r = numbered(r)
+			if !rt.endless {
+				ctx, cancel := context.WithTimeout(r.Context(), apiTime)
+				defer cancel() // after the answer is written: a file is read as it is sent
+				r = r.WithContext(ctx)
+			}
 			a.answer(w, r, func() (any, error) { return a.carryOut(w, r, rt, who) })
 		})
 	}
@@ -85,11 +90,6 @@ func (a *API) carryOut(w http.ResponseWriter, r *http.Request, rt *route, who fu
 	size := int64(maxOrder)
 	if rt.file {
 		size = maxFile
-	}
-	if !rt.endless {
-		ctx, cancel := context.WithTimeout(r.Context(), apiTime)
-		defer cancel()
-		r = r.WithContext(ctx)
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, size)
 	return rt.do(a, &call{Request: r, who: asks})
