@@ -256,3 +256,5 @@ func TestPagesShowNoButtonThatTheRoleMayNotPress(t *testing.T) {
 		t.Errorf("ways that were seen: %v", seen)
 	}
 }
+
+func cmpState(a, b state) string { return cmp.Diff(a, b) }
