@@ -37,7 +37,7 @@ func (s *Server) context(x *exchange) accounts.Context {
 func (s *Server) turnedAway(m *Method, err error) error {
 	reason := accounts.ReasonOf(err)
 	if reason == "" {
-		s.Metrics.SignIn(m.Name, "failed")
+		s.Metrics.SignInFailed(m.Name, "failed", err)
 		return fmt.Errorf("admitting by method %q: %w", m.Name, err)
 	}
 	s.Metrics.SignIn(m.Name, "not_admitted")

@@ -121,13 +121,24 @@ func (set *Set) opened(app *App, name string) (*Method, authn.Authenticator, err
 	return m, auth, err
 }
 
-// note says beside a method's button why it cannot be used now; empty if it can.
-func (m *Method) note() string {
+// Health says why the method cannot be used now, or nil.
+func (m *Method) Health() error {
 	a, err := m.open()
 	if err != nil {
+		return err
+	}
+	if h, ok := a.(authn.Healther); ok {
+		return h.Health()
+	}
+	return nil
+}
+
+// note says beside a method's button why it cannot be used now; empty if it can.
+func (m *Method) note() string {
+	if m.Open() != nil {
 		return "cannot be used at the moment"
 	}
-	if h, ok := a.(authn.Healther); ok && h.Health() != nil {
+	if m.Health() != nil {
 		return "cannot be reached at the moment"
 	}
 	return ""

@@ -81,7 +81,7 @@ func (s *Server) recognised(x *exchange, r *http.Request, m *Method, rest string
 	}
 	s.countToken(m, resultOf(err))
 	if err != nil {
-		s.Metrics.SignIn(m.Name, "failed")
+		s.Metrics.SignInFailed(m.Name, "failed", err)
 		return fmt.Errorf("signing in with method %q: %w", m.Name, err)
 	}
 	if in, ok := reply.(authn.SignedIn); ok && s.lost.again(x, r, in.Identity) {

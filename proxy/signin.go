@@ -49,7 +49,7 @@ func (s *Server) begin(x *exchange, r *http.Request, m *Method, rd string, auto 
 
 // notThisWay adds to a method's error which one it was.
 func (s *Server) notThisWay(m *Method, err error) error {
-	s.Metrics.SignIn(m.Name, "unavailable")
+	s.Metrics.SignInFailed(m.Name, "unavailable", err)
 	return fmt.Errorf("beginning with method %q: %w", m.Name, err)
 }
 
@@ -174,7 +174,7 @@ func (s *Server) resume(x *exchange, r *http.Request, m *Method, a *authn.Attemp
 	}
 	reply, err := m.resume(ctx, a, r)
 	if err != nil {
-		s.Metrics.SignIn(m.Name, "failed")
+		s.Metrics.SignInFailed(m.Name, "failed", err)
 		return fmt.Errorf("signing in with method %q: %w", m.Name, err)
 	}
 	return s.reply(x, r, m, a, reply)

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -73,6 +74,8 @@ type running struct {
 	server     *proxy.Server
 	admin      *admin.Listener
 	api        *admin.API
+	guard      *admin.Guard
+	file       atomic.Pointer[config.File] // that is in force
 	log        *slog.Logger
 	builder    builder
 	sessions   *cookies.Sessions
@@ -187,20 +190,15 @@ func (fg *running) open(file *config.File, tables Tables, opened, store Store, e
 	fg.builder.onError = fg.server.UpstreamFailed
 	fg.post.figures(fg.metrics)
 	fg.metrics.Gauge("foregate_sessions", "Sessions in this process's memory.", func() float64 { return float64(fg.sessions.Cached()) })
-	fg.admin = admin.NewListener(fg.metrics, func(ctx context.Context) error {
-		_, err := store.Load(ctx, "ready")
-		if errors.Is(err, cookies.ErrNotFound) {
-			return nil
-		}
+	if err := fg.openAdmin(file, store, secrets); err != nil {
 		return err
-	})
+	}
 	if fg.accounts != nil {
 		fg.refresher = newRefresher(fg.accounts, spent, func() *proxy.Set { return fg.server.Set() }, fg.log, fg.metrics.Directories())
 		ctx, cancel := context.WithCancel(context.Background())
 		fg.background, fg.idle = cancel, make(chan struct{})
 		go func() { defer close(fg.idle); fg.refresher.run(ctx) }()
 	}
-	fg.api = admin.NewAPI(fg.sessions, fg.log)
 	return fg.swap(file)
 }
 
@@ -268,6 +266,8 @@ func (fg *running) swap(file *config.File) error {
 		}
 	}
 	old := fg.server.Swap(set)
+	fg.guard.Use(rulesOfAdmin(&file.Admin))
+	fg.file.Store(file)
 	fg.set = set
 	// Requests under way may still use the old set; nothing of it outlives their time limits.
 	time.AfterFunc(time.Minute, func() { closeSet(old) })
