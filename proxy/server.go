@@ -40,6 +40,7 @@ type Config struct {
 	Attempts *cookies.Attempts
 	Pages    *pages.Pages
 	Metrics  *admin.Metrics
+	Visits   Visits       // nil where nobody counts them
 	Log      *slog.Logger // decisions and faults
 	Access   *slog.Logger // a line for each request; nil for none
 }
@@ -51,7 +52,11 @@ type Server struct {
 	set         atomic.Pointer[Set]
 	crossOrigin *http.CrossOriginProtection
 	ids         requestIDs
+	lost        lostCookies
 }
+
+// Visits counts the visits of people, for reports. It must not wait.
+type Visits interface{ Count(v accounts.Visit) }
 
 // Set is the apps and methods that are in force together.
 type Set struct {

@@ -16,7 +16,8 @@ import (
 	"foregate/proxy/admin"
 )
 
-// openAdmin makes the operator's side: the API, and the listener with who may use it.
+// openAdmin makes the operator's side: the API, the console, and the listener with who
+// may use them.
 func (fg *running) openAdmin(file *config.File, store Store, secrets [][]byte) error {
 	keys, err := deriveKeys(secrets, "foregate admin 1")
 	if err != nil {
@@ -25,12 +26,17 @@ func (fg *running) openAdmin(file *config.File, store Store, secrets [][]byte) e
 	if fg.guard, err = admin.NewGuard(keys, fg.accounts, fg.builder.tries, fg.log); err != nil {
 		return err
 	}
-	fg.api = admin.NewAPI(admin.Parts{
+	parts := admin.Parts{
 		Sessions: fg.sessions, Accounts: fg.accounts, Guard: fg.guard, Methods: fg.methodStates,
 		Config: func() ([]byte, error) { return fg.file.Load().Dump() }, Log: fg.log,
-	})
+	}
+	fg.api = admin.NewAPI(parts)
+	console, err := admin.NewConsole(parts)
+	if err != nil {
+		return err
+	}
 	fg.admin = admin.NewListener(admin.ListenerParts{
-		Metrics: fg.metrics, API: fg.api, Guard: fg.guard, Near: config.LoopbackAddress(file.Listen.Admin),
+		Metrics: fg.metrics, API: fg.api, Console: console, Guard: fg.guard, Near: config.LoopbackAddress(file.Listen.Admin),
 		Ready: func(ctx context.Context) error {
 			_, err := store.Load(ctx, "ready")
 			if errors.Is(err, cookies.ErrNotFound) {

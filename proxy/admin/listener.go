@@ -9,8 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Listener answers /metrics, /healthz and /readyz, and the API for those whom its Guard
-// knows.
+// Listener answers /metrics, /healthz and /readyz, and the API and the console for those
+// whom its Guard knows.
 type Listener struct {
 	mux      *http.ServeMux
 	guard    *Guard
@@ -22,6 +22,7 @@ type ListenerParts struct {
 	Metrics *Metrics
 	Ready   func(context.Context) error // why requests cannot be served now, or nil
 	API     *API
+	Console *Console // nil: no pages
 	Guard   *Guard
 	// Near says that only this machine can connect: figures are for everybody there, and
 	// elsewhere for viewers of all organisations.
@@ -52,6 +53,9 @@ func NewListener(p ListenerParts) *Listener {
 	})
 	// No other site may have the browser of an administrator ask for a change.
 	l.mux.Handle(base+"/", http.NewCrossOriginProtection().Handler(p.API.For(p.Guard.who)))
+	if p.Console != nil {
+		l.mux.Handle("/", p.Console)
+	}
 	return l
 }
 
