@@ -47,7 +47,7 @@ func (s *Server) chooser(x *exchange, r *http.Request, set *Set) error {
 
 // nowhere answers people for whom there is no way in.
 func nowhere(app *App) error {
-	if len(app.Methods) > 0 {
+	if len(app.Methods)+len(app.Guests) > 0 {
 		return authn.Refused("You can sign in to this application only from certain places, and you are not at one of them. If you need it where you are, ask the people who look after it.",
 			errors.New("no method of the app is for this address"))
 	}

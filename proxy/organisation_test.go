@@ -189,7 +189,12 @@ func buttons(page *httptest.ResponseRecorder) string {
 	return strings.Join(names, " ")
 }
 
-// comeBack signs in by a method, with the identity that its provider is to say.
+var (
+	nonceOf   = regexp.MustCompile(`nonce="[^"]*"`)
+	attemptOf = regexp.MustCompile(`name="attempt" value="[^"]*"`)
+)
+
+// signIn signs in by a method, with the identity that its provider is to say.
 func (v *visitor) signIn(t *testing.T, name string, id authn.Identity) *httptest.ResponseRecorder {
 	t.Helper()
 	switch c := v.w.method(name).Config.(type) {

@@ -49,11 +49,14 @@ func (c *checker) mailDomain(i, j int) {
 	o := &c.file.Organisations[i]
 	at := item(join(item("organisations", i), "domains"), j)
 	bare, below := strings.CutPrefix(o.Domains[j], ".")
-	host, ok := c.host(at, bare)
-	if !ok {
-		return
+	var name, port string
+	if !strings.Contains(bare, "@") {
+		host, ok := c.host(at, bare)
+		if !ok {
+			return
+		}
+		name, port, _ = splitPort(host)
 	}
-	name, port, _ := splitPort(host)
 	if _, err := netip.ParseAddr(name); err == nil || port != "" || strings.HasPrefix(name, "[") || !strings.Contains(name, ".") {
 		c.fault(at, FaultAt{Problem: "is not a domain of e-mail addresses", Found: quoted(o.Domains[j]), Allowed: "a name such as hospital.example", Remedy: "write what stands behind the @"})
 		return
