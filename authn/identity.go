@@ -34,6 +34,10 @@ type Identity struct {
 	// its people are. The proxy sets it.
 	Placed bool `json:"pl,omitempty"`
 
+	// Emergency says that the person came in by break-glass (authn.Emergency), past all
+	// that decides about accounts. The proxy sets it.
+	Emergency bool `json:"em,omitempty"`
+
 	// SID names the issuer's own session that this sign-in belongs to, so that the
 	// issuer can end it here (OpenID Connect Back-Channel Logout 1.0). May be empty.
 	SID string `json:"o,omitempty"`
