@@ -67,7 +67,18 @@ func (b *builder) set() (*proxy.Set, error) {
 			},
 		})
 	}
-	return proxy.NewSet(apps, methods), nil
+	return proxy.NewSet(apps, methods, b.organisations()...), nil
+}
+
+func (b *builder) organisations() []*proxy.Organisation {
+	var all []*proxy.Organisation
+	for i := range b.file.Organisations {
+		o := &b.file.Organisations[i]
+		all = append(all, &proxy.Organisation{
+			Name: o.Name, Title: o.Title, Domains: o.Domains, Networks: o.Networks, Methods: o.Methods, Only: o.Only,
+		})
+	}
+	return all
 }
 
 // identityHeaders are the names of all apps' identity headers: none of them is
@@ -132,8 +143,10 @@ func (b *builder) app(c *config.App, strip []string) (*proxy.App, error) {
 	if err != nil {
 		return nil, err
 	}
+	guests := b.file.Guests(c)
 	return &proxy.App{
-		Name: c.Name, Hosts: c.Hosts, Methods: c.Methods, Policy: proxy.NewPolicy(c.Methods, rulesOf(c)), Upstream: up,
+		Name: c.Name, Hosts: c.Hosts, Methods: c.Methods, Guests: guests, Discover: b.file.Asks(c), Kinds: c.Kinds,
+		Policy: proxy.NewPolicy(slices.Concat(c.Methods, guests), rulesOf(c), c.Kinds...), Upstream: up,
 		Terms: b.terms(c), Activity: proxy.Activity{All: c.Activity.Counts == "all", Except: c.Activity.Except},
 		Roles: c.Roles,
 		Look:  look, ReturnHosts: c.ReturnHosts, RawPath: c.RawPath, Audience: b.audience(c),
@@ -143,8 +156,9 @@ func (b *builder) app(c *config.App, strip []string) (*proxy.App, error) {
 // terms of sessions at an app, for each of its methods.
 func (b *builder) terms(c *config.App) map[string]proxy.Terms {
 	all := make(map[string]proxy.Terms)
+	ways := slices.Concat(c.Methods, b.file.Guests(c))
 	for _, m := range b.file.Methods {
-		if !slices.Contains(c.Methods, m.Name) {
+		if !slices.Contains(ways, m.Name) {
 			continue
 		}
 		s := b.file.Session
