@@ -25,6 +25,7 @@ func check(f *File, kinds []Kind, r *report) {
 	c.mail()
 	c.prefix()
 	c.methods()
+	c.organisations()
 	c.apps()
 	c.cookieDomain()
 }

@@ -17,6 +17,9 @@ func (c *checker) admits(path string, m *Method) {
 
 // NeedsAccounts reports whether the file makes use of accounts.
 func (f *File) NeedsAccounts() bool {
+	if f.keepsPeople() {
+		return true
+	}
 	for i := range f.Methods {
 		m := &f.Methods[i]
 		if !m.Admit.Zero() {

@@ -22,6 +22,7 @@ type File struct {
 	Log            Log            `yaml:"log" doc:"What is written to standard error."`
 	Mail           *mail.Config   `yaml:"mail" doc:"How letters with codes are sent; none are without it."`
 	Methods        []Method       `yaml:"methods" required:"true" doc:"Ways to sign in."`
+	Organisations  []Organisation `yaml:"organisations" doc:"Customers whose people have ways in of their own; none by default."`
 	Apps           []App          `yaml:"apps" required:"true" doc:"Applications behind Foregate."`
 
 	// Warnings are settings that are allowed but must be known: a risky option,
