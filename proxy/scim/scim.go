@@ -28,6 +28,10 @@ type Organisation struct {
 	Secret [HashSize]byte // Hash of its bearer token
 	Kind   string         // of the accounts that it makes, may be empty
 	Roles  []string       // that it may give; none: roles are not its to give
+
+	// Domains are those of its people's addresses: no other address becomes that of an
+	// account. ".hospital.example" is all below. None: any.
+	Domains []string
 }
 
 // Config is what a Handler needs.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"foregate/authn/accounts"
 )
@@ -166,16 +167,46 @@ func (org *Organisation) store(doc map[string]any, a *accounts.Account) error {
 	if a.Name, _ = doc["displayName"].(string); a.Name == "" {
 		a.Name = fullName(parts)
 	}
-	a.Email = ""
+	// Some languages write names with characters that cannot be seen; accounts do without.
+	a.Name = strings.TrimSpace(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
+			return -1
+		}
+		return r
+	}, a.Name))
 	emails, _ := doc["emails"].([]any)
-	if i := mainAddress(emails); i >= 0 {
-		main, _ := emails[i].(map[string]any)
-		a.Email, _ = main["value"].(string)
+	if err := org.storeEmail(emails, a); err != nil {
+		return err
 	}
 	if len(emails) < 2 && onlyWork(emails) { // the account's own field says it all
 		delete(attributes, "emails")
 	}
 	return org.storeRoles(doc["roles"], a)
+}
+
+// storeEmail takes the main address over. Another organisation's would make the account
+// one that a sign-in by that address could mean.
+func (org *Organisation) storeEmail(emails []any, a *accounts.Account) error {
+	before := a.Email
+	a.Email = ""
+	if i := mainAddress(emails); i >= 0 {
+		main, _ := emails[i].(map[string]any)
+		a.Email, _ = main["value"].(string)
+	}
+	if a.Email == "" || a.Email == before || len(org.Domains) == 0 {
+		return nil
+	}
+	key, err := accounts.CanonicalEmail(a.Email)
+	if err != nil {
+		return nil // which accounts say in more words
+	}
+	_, domain, _ := strings.Cut(key, "@")
+	for _, d := range org.Domains {
+		if domain == d || strings.HasPrefix(d, ".") && strings.HasSuffix(domain, d) {
+			return nil
+		}
+	}
+	return wrong(invalidValue, "The address %q is in no domain of this organisation. Whoever runs this service can add the domain.", a.Email)
 }
 
 func filled(value any) bool {
