@@ -80,21 +80,23 @@ func (s *Server) isPerson(x *exchange, r *http.Request, m *Method, who *authn.Al
 // recogniser returns the app's method that recognises r, and r's address without
 // what it recognised; nil if there is none.
 func (set *Set) recogniser(app *App, r *http.Request) (*Method, string) {
-	for _, name := range app.Methods {
-		m := set.methods[name]
-		if m == nil {
-			continue
-		}
-		auth, err := m.open()
-		if err != nil {
-			continue
-		}
-		rec, ok := auth.(authn.Recognizer)
-		if !ok {
-			continue
-		}
-		if rest, found := rec.Recognize(r); found {
-			return m, rest
+	for _, names := range [...][]string{app.Methods, app.Guests} {
+		for _, name := range names {
+			m := set.methods[name]
+			if m == nil {
+				continue
+			}
+			auth, err := m.open()
+			if err != nil {
+				continue
+			}
+			rec, ok := auth.(authn.Recognizer)
+			if !ok {
+				continue
+			}
+			if rest, found := rec.Recognize(r); found {
+				return m, rest
+			}
 		}
 	}
 	return nil, ""

@@ -60,11 +60,23 @@ type Set struct {
 
 	hosts   map[string]*App
 	methods map[string]*Method
+
+	organisations []*Organisation
+	owners        map[string]*Organisation // by method
 }
 
-// NewSet indexes apps by host and methods by name.
-func NewSet(apps []*App, methods []*Method) *Set {
-	set := &Set{hosts: make(map[string]*App), methods: make(map[string]*Method)}
+// NewSet indexes apps by host and methods by name. Methods of an organisation admit its
+// people only, whatever their Admit says.
+func NewSet(apps []*App, methods []*Method, organisations ...*Organisation) *Set {
+	set := &Set{
+		hosts: make(map[string]*App), methods: make(map[string]*Method),
+		organisations: organisations, owners: make(map[string]*Organisation),
+	}
+	for _, o := range organisations {
+		for _, m := range o.Methods {
+			set.owners[m] = o
+		}
+	}
 	for _, a := range apps {
 		for _, h := range a.Hosts {
 			set.hosts[h] = a
@@ -75,6 +87,9 @@ func NewSet(apps []*App, methods []*Method) *Set {
 	}
 	for _, m := range methods {
 		set.methods[m.Name] = m
+		if o := set.owners[m.Name]; o != nil {
+			m.Admit.Organisation = o.Name
+		}
 	}
 	return set
 }

@@ -46,13 +46,3 @@ func (c *checker) scim() {
 		}
 	}
 }
-
-// keepsPeople reports whether an organisation keeps its people here by SCIM.
-func (f *File) keepsPeople() bool {
-	for i := range f.Organisations {
-		if f.Organisations[i].SCIM != nil {
-			return true
-		}
-	}
-	return false
-}
