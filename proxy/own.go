@@ -10,6 +10,9 @@ import (
 
 // own answers Foregate's own addresses; rest is what follows the prefix.
 func (s *Server) own(x *exchange, r *http.Request, set *Set, rest string) error {
+	if below(rest, scimPath) {
+		return s.scim(x, r, set, rest)
+	}
 	r.Body = http.MaxBytesReader(x, r.Body, s.MaxForm)
 	if strings.IndexByte(r.URL.RawPath, '%') >= 0 {
 		return refuse(http.StatusNotFound, "encoded address below the prefix")

@@ -21,6 +21,7 @@ import (
 	"foregate/internal/onetime"
 	"foregate/proxy/admin"
 	"foregate/proxy/pages"
+	"foregate/proxy/scim"
 )
 
 // Config is what a Server needs for its whole life.
@@ -60,6 +61,8 @@ type Visits interface{ Count(v accounts.Visit) }
 
 // Set is the apps and methods that are in force together.
 type Set struct {
+	SCIM *scim.Handler // nil where no organisation keeps its people here
+
 	hosts   map[string]*App
 	methods map[string]*Method
 

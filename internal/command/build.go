@@ -17,6 +17,7 @@ import (
 	"foregate/internal/config"
 	"foregate/proxy"
 	"foregate/proxy/pages"
+	"foregate/proxy/scim"
 	"foregate/upstream"
 )
 
@@ -67,7 +68,9 @@ func (b *builder) set() (*proxy.Set, error) {
 			},
 		})
 	}
-	return proxy.NewSet(apps, methods, b.organisations()...), nil
+	set := proxy.NewSet(apps, methods, b.organisations()...)
+	set.SCIM = b.scim()
+	return set, nil
 }
 
 func (b *builder) organisations() []*proxy.Organisation {
@@ -79,6 +82,24 @@ func (b *builder) organisations() []*proxy.Organisation {
 		})
 	}
 	return all
+}
+
+// scim takes requests of the organisations that have a token; nil where none has.
+func (b *builder) scim() *scim.Handler {
+	var all []scim.Organisation
+	for i := range b.file.Organisations {
+		o := &b.file.Organisations[i]
+		if o.SCIM == nil {
+			continue
+		}
+		all = append(all, scim.Organisation{
+			Name: o.Name, Secret: scim.Hash(o.SCIM.Token.Reveal()), Kind: o.SCIM.Kind, Roles: o.SCIM.Roles, Domains: o.Domains,
+		})
+	}
+	if len(all) == 0 || b.accounts == nil {
+		return nil
+	}
+	return scim.New(scim.Config{Organisations: all, Accounts: b.accounts, Tries: b.tries})
 }
 
 // identityHeaders are the names of all apps' identity headers: none of them is
