@@ -10,6 +10,9 @@ import (
 
 // own answers Foregate's own addresses; rest is what follows the prefix.
 func (s *Server) own(x *exchange, r *http.Request, set *Set, rest string) error {
+	if below(rest, scimPath) {
+		return s.scim(x, r, set, rest)
+	}
 	r.Body = http.MaxBytesReader(x, r.Body, s.MaxForm)
 	if strings.IndexByte(r.URL.RawPath, '%') >= 0 {
 		return refuse(http.StatusNotFound, "encoded address below the prefix")
@@ -20,6 +23,11 @@ func (s *Server) own(x *exchange, r *http.Request, set *Set, rest string) error 
 	switch {
 	case verb == "sign-in" && name == "" && read:
 		return s.chooser(x, r, set)
+	case verb == "discover" && name == "" && post:
+		return s.discover(x, r, set)
+	case verb == "discover" && name == "" && read: // the page of an answer, loaded anew
+		redirect(x, http.StatusSeeOther, s.Prefix+"/sign-in")
+		return nil
 	case verb == "start" && name != "" && read:
 		return s.start(x, r, set, name)
 	case verb == "start" && name != "" && post:
@@ -50,7 +58,7 @@ func (s *Server) own(x *exchange, r *http.Request, set *Set, rest string) error 
 		return nil
 	}
 	switch verb {
-	case "sign-in", "start", "callback", "sign-out", "backchannel", "frontchannel", "session", "kept", "keys":
+	case "sign-in", "discover", "start", "callback", "sign-out", "backchannel", "frontchannel", "session", "kept", "keys":
 		return refuse(http.StatusMethodNotAllowed, "%s below the prefix", r.Method)
 	}
 	return refuse(http.StatusNotFound, "no such address below the prefix")

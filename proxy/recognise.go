@@ -131,17 +131,22 @@ func (s *Server) isPerson(x *exchange, r *http.Request, m *Method, who *authn.Al
 // partner's token with another partner's name, is the first one's to refuse: the
 // application must not see it.
 func (set *Set) recogniser(app *App, r *http.Request) (*Method, string) {
-	for _, name := range app.Methods {
-		if rec, ok := set.ready(name).(authn.Recognizer); ok {
-			if rest, found := rec.Recognize(r); found {
-				return set.methods[name], rest
+	all := [...][]string{app.Methods, app.Guests}
+	for _, names := range all {
+		for _, name := range names {
+			if rec, ok := set.ready(name).(authn.Recognizer); ok {
+				if rest, found := rec.Recognize(r); found {
+					return set.methods[name], rest
+				}
 			}
 		}
 	}
-	for _, name := range app.Methods {
-		if rec, ok := set.ready(name).(strayRecognizer); ok {
-			if rest, found := rec.Stray(r); found {
-				return set.methods[name], rest
+	for _, names := range all {
+		for _, name := range names {
+			if rec, ok := set.ready(name).(strayRecognizer); ok {
+				if rest, found := rec.Stray(r); found {
+					return set.methods[name], rest
+				}
 			}
 		}
 	}

@@ -21,6 +21,7 @@ import (
 	"foregate/internal/onetime"
 	"foregate/proxy/admin"
 	"foregate/proxy/pages"
+	"foregate/proxy/scim"
 )
 
 // Config is what a Server needs for its whole life.
@@ -60,13 +61,27 @@ type Visits interface{ Count(v accounts.Visit) }
 
 // Set is the apps and methods that are in force together.
 type Set struct {
+	SCIM *scim.Handler // nil where no organisation keeps its people here
+
 	hosts   map[string]*App
 	methods map[string]*Method
+
+	organisations []*Organisation
+	owners        map[string]*Organisation // by method
 }
 
-// NewSet indexes apps by host and methods by name.
-func NewSet(apps []*App, methods []*Method) *Set {
-	set := &Set{hosts: make(map[string]*App), methods: make(map[string]*Method)}
+// NewSet indexes apps by host and methods by name. Methods of an organisation admit its
+// people only, whatever their Admit says.
+func NewSet(apps []*App, methods []*Method, organisations ...*Organisation) *Set {
+	set := &Set{
+		hosts: make(map[string]*App), methods: make(map[string]*Method),
+		organisations: organisations, owners: make(map[string]*Organisation),
+	}
+	for _, o := range organisations {
+		for _, m := range o.Methods {
+			set.owners[m] = o
+		}
+	}
 	for _, a := range apps {
 		for _, h := range a.Hosts {
 			set.hosts[h] = a
@@ -77,6 +92,9 @@ func NewSet(apps []*App, methods []*Method) *Set {
 	}
 	for _, m := range methods {
 		set.methods[m.Name] = m
+		if o := set.owners[m.Name]; o != nil {
+			m.Admit.Organisation = o.Name
+		}
 	}
 	return set
 }

@@ -24,6 +24,7 @@ type Chooser struct {
 	Choices []Choice
 	Problem string    // why the person is here again; may be empty
 	Form    *FormPage // the one method with a form, shown below the choices; may be nil
+	Others  *Choice   // a link to further ways, without a note; may be nil
 }
 
 // Choice is one button of a Chooser.

@@ -112,6 +112,12 @@ func bareAccount() pages.Account {
 const mismatch = "That user name and password do not match. Check both and try again."
 
 // gallery has every page in the states that look different.
+func discoverForm(typed, problem string) authn.Form {
+	return authn.Form{Step: "discover", Problem: problem, Fields: []authn.Field{
+		{Name: "email", Kind: "email", Label: "E-mail address", Autocomplete: "username", Value: typed},
+	}}
+}
+
 func gallery() map[string]pages.Page {
 	choices := []pages.Choice{
 		{Title: "Sign in with Microsoft", URL: "/sso/start/entra?rd=%2Fwards%2F7"},
@@ -121,6 +127,9 @@ func gallery() map[string]pages.Page {
 	local := &pages.FormPage{Title: "Careplan user name and password", Action: "/sso/callback/local", Attempt: "Zm9yZWdhdGU", Return: "/wards/7", Form: passwordForm("")}
 	wrong := *local
 	wrong.Form = passwordForm(mismatch)
+	discover := &pages.FormPage{Action: "/sso/discover", Return: "/wards/7", Form: discoverForm("", "")}
+	unread := &pages.FormPage{Action: "/sso/discover", Return: "/wards/7", Form: discoverForm("alice@", "That is not a whole e-mail address. Type it as in alice@hospital.example.")}
+	another := &pages.Choice{Title: "Sign in another way", URL: "/sso/sign-in?choose=own&rd=%2Fwards%2F7"}
 	return map[string]pages.Page{
 		"chooser":          pages.Chooser{Choices: choices},
 		"chooser-problem":  pages.Chooser{Choices: choices, Problem: "Microsoft did not let you in. Choose another way, or try again."},
@@ -130,6 +139,11 @@ func gallery() map[string]pages.Page {
 		"chooser-empty":    pages.Chooser{},
 		"chooser-resume":   pages.Chooser{Resume: &pages.Choice{Title: "Continue as Alice Archer", URL: "/sso/sign-in?rd=%2Fwards%2F7"}, Choices: choices[:2], Form: local, Problem: "You were signed out because nothing happened for a while."},
 		"chooser-back":     pages.Chooser{Resume: &pages.Choice{Title: "Continue as Alice Archer", URL: "/sso/sign-in?rd=%2Fwards%2F7"}, Choices: choices[:1]},
+		"chooser-address":  pages.Chooser{Form: discover, Others: another},
+		"chooser-unread":   pages.Chooser{Form: unread, Others: another},
+		"chooser-own":      pages.Chooser{Choices: choices[:2], Form: local, Others: &pages.Choice{Title: "Sign in with your organisation", URL: "/sso/sign-in?choose=mail&rd=%2Fwards%2F7"}},
+		"chooser-theirs":   pages.Chooser{Choices: choices[1:2], Others: another},
+		"chooser-returned": pages.Chooser{Resume: &pages.Choice{Title: "Continue as Alice Archer", URL: "/sso/sign-in?rd=%2Fwards%2F7"}, Form: discover, Others: another},
 		"keptform":         pages.KeptForm{Action: "/wards/7/notes", Field: "foregate-kept", Value: "send", Discard: "/sso/kept"},
 		"form-password":    pages.FormPage{Action: "/sso/callback/local", Attempt: "Zm9yZWdhdGU", Return: "/wards/7", Form: passwordForm(""), Others: "/sso/sign-in"},
 		"form-wrong":       pages.FormPage{Title: "Sign in with Careplan", Action: "/sso/callback/local", Form: passwordForm(mismatch), Others: "/sso/sign-in"},

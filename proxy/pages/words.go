@@ -118,6 +118,8 @@ func (f FormPage) words() stepWords {
 		return stepWords{heading: "Change your password", Button: "Change it",
 			Lead: "Choose a password of at least 12 characters that you use nowhere else. A few words in a row are easy to remember.",
 			More: "You stay signed in here and are signed out everywhere else."}
+	case "discover":
+		return stepWords{heading: "Which is your e-mail address?", Lead: "It tells us where you sign in. We only look at what stands behind the @.", Button: "Continue"}
 	case "email":
 		return stepWords{heading: "Get a code by e-mail", Lead: "We will send a code to your e-mail address. You sign in with it.", Button: "Send the code"}
 	default:
