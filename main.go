@@ -15,6 +15,7 @@ import (
 	"foregate/authn/mailcode"
 	"foregate/authn/network"
 	"foregate/authn/oidc"
+	"foregate/authn/saml"
 	"foregate/cookies/redisstore"
 	"foregate/cookies/sqlstore"
 	"foregate/internal/command"
@@ -32,6 +33,7 @@ var methods = []config.Kind{
 	{Name: "local", New: func() authn.MethodConfig { return new(local.Config) }},
 	{Name: "mail_code", New: func() authn.MethodConfig { return new(mailcode.Config) }},
 	{Name: "network", New: func() authn.MethodConfig { return new(network.Config) }},
+	{Name: "saml", New: func() authn.MethodConfig { return new(saml.Config) }},
 }
 
 // store opens the store that a configuration names.

@@ -65,10 +65,10 @@ func parse(text []byte, l limits) (*etree.Element, error) {
 	if root == nil || len(doc.ChildElements()) != 1 {
 		return nil, errors.New("document without one root")
 	}
-	if err := uniqueIDs(root); err != nil {
+	if err := declared(root); err != nil {
 		return nil, err
 	}
-	return root, nil
+	return root, uniqueIDs(root)
 }
 
 // cut keeps a stranger's text in an error short and plain.
@@ -126,6 +126,9 @@ var meaningful = []string{
 }
 
 func checkElement(t xml.StartElement) error {
+	if strings.Contains(t.Name.Local, ":") {
+		return errors.New("element name with a stray colon")
+	}
 	if len(t.Attr) > maxAttributes {
 		return fmt.Errorf("element of more than %d attributes", maxAttributes)
 	}
@@ -138,8 +141,26 @@ func checkElement(t xml.StartElement) error {
 		if a.Name.Space != "" && a.Name.Space != "xmlns" && slices.Contains(meaningful, strings.ToLower(a.Name.Local)) {
 			return fmt.Errorf("attribute %q with a prefix", authn.CutControl(a.Name.Local, 40))
 		}
+		if a.Name.Local == "" || strings.Contains(a.Name.Local, ":") {
+			return errors.New("attribute name with a stray colon")
+		}
 		if a.Name.Space == "xmlns" && a.Value == "" {
 			return errors.New("prefix without a namespace")
+		}
+	}
+	return nil
+}
+
+// declared refuses prefixes without a namespace.
+func declared(root *etree.Element) error {
+	for el := range elements(root) {
+		if el.Space != "" && el.NamespaceURI() == "" {
+			return fmt.Errorf("prefix %q is not declared", authn.CutControl(el.Space, 40))
+		}
+		for _, a := range el.Attr {
+			if a.Space != "" && a.Space != "xmlns" && a.Space != "xml" && a.NamespaceURI() == "" {
+				return fmt.Errorf("prefix %q is not declared", authn.CutControl(a.Space, 40))
+			}
 		}
 	}
 	return nil

@@ -235,6 +235,10 @@ var assertionParts = map[string][]string{
 	"AuthnContext":        {"AuthnContextClassRef"},
 }
 
+// plainTexts are elements of which a reader takes the text, whatever else is in
+// them.
+var plainTexts = map[string]bool{"NameID": true, "Issuer": true, "Audience": true, "AuthnContextClassRef": true}
+
 // conditions that are understood. An assertion with any other must not be relied
 // on (SAML Core 2.5.1).
 var conditionTags = map[string]bool{"AudienceRestriction": true, "OneTimeUse": true, "ProxyRestriction": true}
@@ -247,6 +251,9 @@ func checkAssertion(el *etree.Element) error {
 		return err
 	}
 	for part := range elements(el) {
+		if plainTexts[part.Tag] && part.NamespaceURI() == nsAssertion && len(part.ChildElements()) > 0 {
+			return fmt.Errorf("%s with elements in it", part.Tag)
+		}
 		if part.Tag == "SubjectConfirmationData" && attr(part, "NotBefore") != "" {
 			return errors.New("bearer confirmation with NotBefore") // SAML Profiles 4.1.4.2
 		}
