@@ -18,7 +18,7 @@ type Config struct {
 	SLOURL      string     `yaml:"slo_url" default:"" doc:"The provider's sign-out address; empty, people are signed out here only."`
 	Certificate authn.Path `yaml:"certificate" default:"" doc:"File with the certificate that the provider signs with; several in it while it changes to a new one. It is read again when it changes."`
 	IdPEntityID string     `yaml:"idp_entity_id" default:"" doc:"The provider's own name (entity ID, issuer); if empty, with sso_url, whatever its certificate signs."`
-	Binding     string     `yaml:"binding" default:"redirect" doc:"How requests are sent to the provider: redirect or post."`
+	Binding     string     `yaml:"binding" default:"redirect" enum:"redirect|post" doc:"How requests are sent to the provider: redirect or post."`
 
 	EntityID string    `yaml:"entity_id" default:"" doc:"Our name at the provider; if empty the address of the metadata, so another one on each host."`
 	Keys     []KeyPair `yaml:"keys" default:"[]" doc:"Our keys: the first signs, all decrypt and are in the metadata. Made with: foregate saml keygen. Without any, requests are not signed, nothing can be encrypted for us and people are signed out here only."`
@@ -32,8 +32,8 @@ type Config struct {
 	Scopes            []string          `yaml:"scopes" default:"[]" doc:"Domains that this provider may speak for: a user name, subject or e-mail address with another domain after its @ is refused. Empty allows all."`
 	TrustEmail        bool              `yaml:"trust_email" default:"false" doc:"Take the provider's e-mail addresses as verified."`
 
-	Signed         string        `yaml:"signed" default:"either" doc:"What of an answer must be signed: either, assertion, response or both."`
-	ClockTolerance time.Duration `yaml:"clock_tolerance" default:"4m" doc:"How far the provider's clock may differ, at most 5m."`
+	Signed         string        `yaml:"signed" default:"either" enum:"either|assertion|response|both" doc:"What of an answer must be signed: either, assertion, response or both."`
+	ClockTolerance time.Duration `yaml:"clock_tolerance" default:"4m" min:"1s" max:"5m" doc:"How far the provider's clock may differ, at most 5m."`
 	StartPages     []string      `yaml:"start_pages" default:"[]" doc:"With insecure_idp_initiated: the paths that a RelayState may name; with any other people come to /."`
 
 	InsecureIdPInitiated bool `yaml:"insecure_idp_initiated" default:"false" doc:"Accept answers that nobody asked for, from a portal of the provider: another person's answer can then be planted in a browser."`
@@ -48,7 +48,7 @@ type Metadata struct {
 	File        authn.Path    `yaml:"file" default:"" doc:"File with the provider's metadata, read again when it changes; with url, the copy that is used until the address answers."`
 	EntityID    string        `yaml:"entity_id" default:"" doc:"The provider's name, where the metadata describes several."`
 	Certificate authn.Path    `yaml:"certificate" default:"" doc:"Certificate that must have signed the metadata, which must then say until when it is valid; needed for http."`
-	Refresh     time.Duration `yaml:"refresh" default:"1h" doc:"How often the address is asked, from 1m to 24h."`
+	Refresh     time.Duration `yaml:"refresh" default:"1h" min:"1m" max:"24h" doc:"How often the address is asked, from 1m to 24h."`
 	CA          authn.Path    `yaml:"ca" default:"" doc:"PEM file of the certificate authorities to trust for the address, in place of the system's."`
 }
 

@@ -88,7 +88,7 @@ func (sh *shell) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	configFlag(root, &path)
 	root.AddCommand(sh.serveCommand(), sh.demoCommand(), sh.validateCommand(), sh.schemaCommand(),
-		sh.keysCommand(), sh.hashPasswordCommand(), sh.sessionsCommand(), sh.healthyCommand(), sh.versionCommand())
+		sh.keysCommand(), sh.samlCommand(), sh.hashPasswordCommand(), sh.sessionsCommand(), sh.healthyCommand(), sh.versionCommand())
 	return root
 }
 
