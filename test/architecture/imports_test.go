@@ -45,7 +45,7 @@ var may = []struct {
 }
 
 // harness are rooms made for tests; product code must not import them.
-var harness = []string{"authn/authntest", "cookies/storetest", "internal/optest", "internal/redistest", "internal/mailtest", "test", "bench"}
+var harness = []string{"authn/authntest", "cookies/storetest", "internal/optest", "internal/ssptest", "internal/redistest", "internal/mailtest", "test", "bench"}
 
 func TestRoomsImportOnlyWhatTheTableAllows(t *testing.T) {
 	packages := readImports(t, false)
