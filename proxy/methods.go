@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -114,10 +115,17 @@ func (m *Method) note() string {
 	if err != nil {
 		return "cannot be used at the moment"
 	}
-	if h, ok := a.(authn.Healther); ok && h.Health() != nil {
-		return "cannot be reached at the moment"
+	h, ok := a.(authn.Healther)
+	if !ok {
+		return ""
 	}
-	return ""
+	switch err := h.Health(); {
+	case err == nil:
+		return ""
+	case errors.Is(err, authn.ErrNotReady):
+		return "is not ready yet"
+	}
+	return "cannot be reached at the moment"
 }
 
 // asks reports whether the method's first answer is a form that can stand on the

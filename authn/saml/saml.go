@@ -148,7 +148,7 @@ func (m *Method) Health() error {
 }
 
 func provisional() error {
-	return &authn.Error{Public: notReady, Err: errors.New("saml: nothing is configured of the provider yet"), Status: http.StatusServiceUnavailable}
+	return &authn.Error{Public: notReady, Err: fmt.Errorf("saml: the provider is %w", authn.ErrNotReady), Status: http.StatusServiceUnavailable}
 }
 
 // provider returns what is known of the provider; if it has not been read yet it
