@@ -21,6 +21,7 @@ type provider struct {
 	certs       []*x509.Certificate
 	wantSigned  bool
 	validUntil  time.Time // zero: for good
+	described   time.Time // when the log said last what this is
 }
 
 // signOn is where and how requests are sent: as configured, or as the provider

@@ -20,6 +20,8 @@ const (
 	soon         = 30 * 24 * time.Hour // a certificate that ends within this is warned about
 	fileEvery    = 30 * time.Second    // how often files are looked at
 	fetchTimeout = 10 * time.Second
+
+	describeEvery = 24 * time.Hour // so that the warning of an end is not lost in old logs
 )
 
 // source reads what is known of a provider, from where the configuration says.
@@ -92,9 +94,12 @@ func (s *source) load(ctx context.Context, old *provider) (*provider, error) {
 	if old != nil && old.entityID != p.entityID {
 		return nil, fmt.Errorf("the provider calls itself %q now, and was %q; restart if that is right", short(p.entityID), short(old.entityID))
 	}
-	if old == nil || !sameCertificates(old.certs, p.certs) {
-		s.describe(p)
+	if old != nil && sameCertificates(old.certs, p.certs) && s.now().Sub(old.described) < describeEvery {
+		p.described = old.described
+		return p, nil
 	}
+	s.describe(p)
+	p.described = s.now()
 	return p, nil
 }
 
