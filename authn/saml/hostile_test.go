@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -626,15 +627,26 @@ func TestSM13(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScene(t, config(t))
-			start := time.Now()
+			start := spent(t)
 			if _, err := post(s.m, s.a, doc); err == nil {
 				t.Error("taken")
 			} else if len(err.Error()) > 2000 {
 				t.Errorf("an error of %d bytes", len(err.Error()))
 			}
-			if took := time.Since(start); took > time.Second {
-				t.Errorf("took %v", took)
+			if took := spent(t) - start; took > 2*time.Second {
+				t.Errorf("took %v of a processor", took)
 			}
 		})
 	}
+}
+
+// spent is how long this process has kept a processor busy: machines that run
+// tests are busy with others too.
+func spent(t *testing.T) time.Duration {
+	t.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

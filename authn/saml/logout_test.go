@@ -229,12 +229,12 @@ func TestSM14(t *testing.T) {
 func TestSM13Inflate(t *testing.T) {
 	m := openFor(t, config(t), newClock(), nil)
 	bomb := byRedirect(idpKeys(), "SAMLRequest", strings.Repeat("x", 50<<20), "")
-	start := time.Now()
+	start := spent(t)
 	if _, err := m.Goodbye(t.Context(), getQuery(bomb), ourBase); err == nil {
 		t.Error("taken")
 	}
-	if took := time.Since(start); took > time.Second {
-		t.Errorf("took %v", took)
+	if took := spent(t) - start; took > 2*time.Second {
+		t.Errorf("took %v of a processor", took)
 	}
 }
 
