@@ -20,9 +20,10 @@ type Config struct {
 	IdPEntityID string     `yaml:"idp_entity_id" default:"" doc:"The provider's own name (entity ID, issuer); if empty, with sso_url, whatever its certificate signs."`
 	Binding     string     `yaml:"binding" default:"redirect" enum:"redirect|post" doc:"How requests are sent to the provider: redirect or post."`
 
-	EntityID string    `yaml:"entity_id" default:"" doc:"Our name at the provider; if empty the address of the metadata, so another one on each host."`
-	Keys     []KeyPair `yaml:"keys" default:"[]" doc:"Our keys: the first signs, all decrypt and are in the metadata. Made with: foregate saml keygen. Without any, requests are not signed, nothing can be encrypted for us and people are signed out here only."`
-	Contact  string    `yaml:"contact" default:"" doc:"E-mail address of the people who look after this, for the metadata."`
+	EntityID string     `yaml:"entity_id" default:"" doc:"Our name at the provider; if empty the address of the metadata, so another one on each host."`
+	Keys     []KeyPair  `yaml:"keys" default:"[]" doc:"Our keys: the first signs, all decrypt and are in the metadata. Made with: foregate saml keygen. Without any, and without key_file, requests are not signed, nothing can be encrypted for us and people are signed out here only."`
+	KeyFile  authn.Path `yaml:"key_file" default:"" doc:"Instead of keys: a file with our key and its certificate, which is made at the first start if it is not there. Replicas need the same one."`
+	Contact  string     `yaml:"contact" default:"" doc:"E-mail address of the people who look after this, for the metadata."`
 
 	NameIDFormat      string            `yaml:"name_id_format" default:"" doc:"Kind of name to ask for: persistent, email, unspecified, transient or a whole URI; empty leaves it to the provider."`
 	AuthnContext      []string          `yaml:"authn_context" default:"[]" doc:"Ways of authentication (URIs) of which the provider must use one; it is asked for and checked."`

@@ -80,11 +80,9 @@ func openMethod(c *Config, env authn.Env, now func() time.Time) (*Method, error)
 	}
 	m := &Method{cfg: c.filled(), name: env.Name, claims: env.Claims, once: env.Once, now: now}
 	m.log = env.Log.With("method", env.Name)
-	keys, err := loadKeys(m.cfg.Keys)
-	if err != nil {
+	if err := m.openKeys(); err != nil {
 		return nil, fmt.Errorf("saml: %w", err)
 	}
-	m.keys = keys
 	m.warn()
 	if m.cfg.provisional() {
 		m.log.Info("saml: nothing is known of the provider yet; the metadata of our side is there already")
@@ -96,6 +94,17 @@ func openMethod(c *Config, env authn.Env, now func() time.Time) (*Method, error)
 	}
 	m.watch = startWatch(m.log, src)
 	return m, nil
+}
+
+func (m *Method) openKeys() error {
+	if m.cfg.KeyFile != "" {
+		k, err := keyFile(m.cfg.KeyFile, "foregate "+m.name, m.now())
+		m.keys = ownKeys{k}
+		return err
+	}
+	keys, err := loadKeys(m.cfg.Keys)
+	m.keys = keys
+	return err
 }
 
 func (m *Method) warn() {

@@ -3,8 +3,11 @@ package saml
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/mail"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -103,6 +106,18 @@ func (c *Config) validateMetadata(f *faults) {
 }
 
 func (c *Config) validateOurs(f *faults) {
+	if c.KeyFile != "" {
+		if len(c.Keys) > 0 {
+			f.add("key_file", "has no meaning beside keys", "remove one of the two")
+		}
+		_, err := readKeyFile(c.KeyFile)
+		if errors.Is(err, fs.ErrNotExist) {
+			_, err = os.Stat(filepath.Dir(string(c.KeyFile)))
+		}
+		if err != nil {
+			f.add("key_file", err.Error(), "name a file in a folder that is there; the key is made at the first start")
+		}
+	}
 	for i, p := range c.Keys {
 		if _, err := loadKey(p); err != nil {
 			f.add(fmt.Sprintf("keys[%d]", i), err.Error(), `make a key and its certificate with "foregate saml keygen"`)

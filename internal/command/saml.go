@@ -1,21 +1,15 @@
 package command
 
 import (
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/big"
 	"os"
 	"time"
 
 	"github.com/spf13/cobra"
-)
 
-const samlKeyBits = 3072 // good beyond 2030 (NIST SP 800-57 part 1, table 2)
+	"foregate/authn/saml"
+)
 
 func (sh *shell) samlCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "saml", Short: "Prepare sign-in by SAML", Args: noArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
@@ -35,7 +29,7 @@ func (sh *shell) samlKeygenCommand() *cobra.Command {
 			if years < 1 || years > 30 {
 				return usageError{fmt.Errorf("--years %d: choose 1 to 30", years)}
 			}
-			if err := makeSAMLKey(key, cert, name, time.Now(), years); err != nil {
+			if err := writeSAMLKey(key, cert, name, years); err != nil {
 				return err
 			}
 			_, err := fmt.Fprintf(sh.out, "keys:\n  - key: {file: %s}\n    certificate: %s\n", key, cert)
@@ -49,41 +43,26 @@ func (sh *shell) samlKeygenCommand() *cobra.Command {
 	return cmd
 }
 
-func makeSAMLKey(keyFile, certFile, name string, now time.Time, years int) error {
-	key, err := rsa.GenerateKey(rand.Reader, samlKeyBits)
+func writeSAMLKey(keyFile, certFile, name string, years int) error {
+	now := time.Now()
+	key, cert, err := saml.NewKey(name, now, now.AddDate(years, 0, 0))
 	if err != nil {
-		return fmt.Errorf("making a key: %w", err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return fmt.Errorf("writing the key: %w", err)
-	}
-	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
-	if err != nil {
-		return fmt.Errorf("numbering the certificate: %w", err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: serial.Add(serial, big.NewInt(1)), Subject: pkix.Name{CommonName: name},
-		NotBefore: now.Add(-time.Hour), NotAfter: now.AddDate(years, 0, 0),
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment,
-	}
-	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		return fmt.Errorf("making the certificate: %w", err)
-	}
-	if err := writeNew(keyFile, "PRIVATE KEY", der, 0o600); err != nil {
 		return err
 	}
-	if err := writeNew(certFile, "CERTIFICATE", cert, 0o644); err != nil {
+	if err := writeNew(keyFile, key, 0o600); err != nil {
+		return err
+	}
+	if err := writeNew(certFile, cert, 0o644); err != nil {
 		return errors.Join(err, os.Remove(keyFile)) // one without the other is worth nothing
 	}
 	return nil
 }
 
-func writeNew(file, kind string, der []byte, mode os.FileMode) error {
+func writeNew(file string, content []byte, mode os.FileMode) error {
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return err
 	}
-	return errors.Join(pem.Encode(f, &pem.Block{Type: kind, Bytes: der}), f.Close())
+	_, err = f.Write(content)
+	return errors.Join(err, f.Close())
 }
