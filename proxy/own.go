@@ -34,6 +34,8 @@ func (s *Server) own(x *exchange, r *http.Request, set *Set, rest string) error 
 		return s.backChannel(x, r, set, name)
 	case verb == "frontchannel" && name != "" && read:
 		return s.frontChannel(x, r, set, name)
+	case verb == "account" && (read || post):
+		return s.account(x, r, set, name)
 	case verb == "session" && name == "" && (read || post):
 		return s.session(x, r)
 	case verb == "kept" && name == "" && read:
@@ -50,7 +52,7 @@ func (s *Server) own(x *exchange, r *http.Request, set *Set, rest string) error 
 		return nil
 	}
 	switch verb {
-	case "sign-in", "start", "callback", "sign-out", "backchannel", "frontchannel", "session", "kept", "keys":
+	case "sign-in", "start", "callback", "sign-out", "backchannel", "frontchannel", "account", "session", "kept", "keys":
 		return refuse(http.StatusMethodNotAllowed, "%s below the prefix", r.Method)
 	}
 	return refuse(http.StatusNotFound, "no such address below the prefix")
