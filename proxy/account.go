@@ -77,7 +77,9 @@ func (s *Server) account(x *exchange, r *http.Request, set *Set, name string) er
 	if sess == nil {
 		return s.signInFor(x, r, name)
 	}
-	s.Sessions.Touch(sess)
+	if isPage(r) || r.Method == http.MethodPost {
+		s.Sessions.Touch(sess)
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), signInTime)
 	defer cancel()
 	me, err := s.self(ctx, x, set, sess)
@@ -242,7 +244,7 @@ func (s *Server) facts(set *Set, me *self, now time.Time) []pages.Fact {
 	for _, f := range []pages.Fact{
 		{Label: "Name", Value: id.Name}, {Label: "E-mail address", Value: id.Email}, {Label: "User name", Value: id.User},
 		{Label: "Signed in", Value: signedIn}, {Label: "Proved by", Value: means(id.AMR)},
-		{Label: "Until at most", Value: clock(me.sess.Ends())},
+		{Label: "Ends at the latest", Value: clock(me.sess.Ends())},
 		{Label: "Groups", Value: some(id.Groups)}, {Label: "Roles", Value: some(id.Roles)},
 	} {
 		if f.Value != "" {

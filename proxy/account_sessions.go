@@ -19,8 +19,12 @@ import (
 const sessionsShown = 30
 
 // mine returns the person's sessions, by whichever identity they signed in: this one
-// first, then the newest.
+// first, then the newest. None for who is known by their place alone: all who are
+// there are one person to us, and none of them may see or end what the others do.
 func (s *Server) mine(ctx context.Context, me *self) ([]cookies.Listed, error) {
+	if me.sess.Identity.Placed {
+		return nil, nil
+	}
 	type person struct{ issuer, subject string }
 	people := []person{{me.sess.Identity.Issuer, me.sess.Identity.Subject}}
 	if me.has() {
@@ -79,12 +83,12 @@ func (s *Server) addSessions(ctx context.Context, set *Set, me *self, now time.T
 			page.More = len(all) - i
 			break
 		}
-		row := pages.Session{ID: l.Handle(), Where: titles[l.App], When: "since " + ago(time.UnixMilli(l.Began), now), From: l.Client, This: l.Key == me.sess.Key()}
+		row := pages.Session{ID: l.Handle(), Where: titles[l.App], When: "Signed in " + ago(time.UnixMilli(l.Began), now), From: l.Client, This: l.Key == me.sess.Key()}
 		if row.Where == "" {
 			row.Where = "Another application"
 		}
 		if l.Began == 0 { // its summary was sealed with a secret that is gone
-			row.When = "since some time"
+			row.When = "Signed in some time ago"
 		}
 		page.Sessions = append(page.Sessions, row)
 	}

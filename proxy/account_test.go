@@ -7,9 +7,11 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -491,5 +493,71 @@ func TestTimesAreInPlainWords(t *testing.T) {
 		if got := ago(now.Add(-d), now); !strings.HasPrefix(got, want+" (") {
 			t.Errorf("%v: %q", d, got)
 		}
+	}
+}
+
+func TestPeopleOfAPlaceDoNotSeeEachOther(t *testing.T) {
+	h := newHospital(t, "")
+	site := authn.Identity{Method: "local", Issuer: "foregate:network/room", Subject: "site:reading-room", User: "site:reading-room", Placed: true}
+	mine, theirs := enterAs(t, h.Server, site), enterAs(t, h.Server, site)
+	h.set.Load().methods["local"].Config = everywhere{}
+	h.set.Load().methods["local"].opened.Store(nil)
+	w := send(h.Server, "GET", "/sso/account", mine, nil)
+	wantPage(t, "the page", w, http.StatusOK, "site:reading-room")
+	if strings.Contains(w.Body.String(), "Sign out there") {
+		t.Errorf("another reader is shown:\n%s", w.Body)
+	}
+	send(h.Server, "POST", "/sso/account/sessions", mine, url.Values{"others": {"1"}})
+	wantIn(t, h.Server, theirs, true)
+}
+
+// everywhere is a method whose people are wherever the client is.
+type everywhere struct{}
+
+func (everywhere) Validate() error                             { return nil }
+func (everywhere) Open(authn.Env) (authn.Authenticator, error) { return everywhere{}, nil }
+func (everywhere) Here(netip.Addr) bool                        { return true }
+func (everywhere) Begin(context.Context, *authn.Attempt) (authn.Reply, error) {
+	return nil, errors.New("not asked for")
+}
+func (everywhere) Resume(context.Context, *authn.Attempt, *http.Request) (authn.Reply, error) {
+	return nil, errors.New("not asked for")
+}
+
+func TestLD7EveryRefusalOfAnAccountTakesTheSameTime(t *testing.T) {
+	h := newHospital(t, "")
+	carol := h.account("carol", alicesPassword)
+	if err := h.people.Disable(t.Context(), accounts.Context{Actor: "desk"}, carol.ID); err != nil {
+		t.Fatal(err)
+	}
+	dora := h.account("dora", alicesPassword)
+	if err := h.people.SetPassword(t.Context(), accounts.Context{Actor: "desk"}, dora.ID, ""); err != nil {
+		t.Fatal(err)
+	}
+	names := []string{"alice", "alice@hospital.example", "carol", "dora", "nobody", "nobody@hospital.example"}
+	took := make(map[string][]time.Duration)
+	bodies := make(map[int]bool)
+	for range 8 {
+		for _, name := range names {
+			b := &signingIn{t: t, s: h.Server, jar: make(map[string]string)}
+			b.do("GET", "/sso/start/local", nil)
+			start := time.Now()
+			w := b.press("username", name, "password", "wrong "+alicesPassword)
+			took[name] = append(took[name], time.Since(start))
+			bodies[w.Body.Len()-len(name)] = true
+			if w.Code != http.StatusUnprocessableEntity {
+				t.Fatalf("%s: status %d", name, w.Code)
+			}
+		}
+	}
+	fastest := func(name string) time.Duration { return slices.Min(took[name]) }
+	for _, name := range names[1:] {
+		// A missing hash is a tenth; the machine may be busy.
+		if other, known := fastest(name), fastest("alice"); other < known/3 || other > known*3 {
+			t.Errorf("%s takes %v, alice %v", name, other, known)
+		}
+	}
+	if len(bodies) != 1 {
+		t.Errorf("pages of %v bytes", bodies)
 	}
 }
