@@ -99,8 +99,8 @@ var account = pages.Account{
 	},
 	Identities: []pages.Identity{{Title: "Sign in with Microsoft", Note: "alice@hospital.example, last used yesterday"}, {Title: "Hospital account"}},
 	Sessions: []pages.Session{
-		{ID: "a1b2c3", Where: "Careplan", When: "since 2 hours ago (25 November 2026, 07:12 GMT)", From: "192.0.2.10", This: true},
-		{ID: "d4e5f6", Where: "Formulary", When: "since yesterday (24 November 2026, 16:40 GMT)", From: "2001:db8::7"},
+		{ID: "a1b2c3", Where: "Careplan", When: "Signed in 2 hours ago (25 November 2026, 07:12 GMT)", From: "192.0.2.10", This: true},
+		{ID: "d4e5f6", Where: "Formulary", When: "Signed in yesterday (24 November 2026, 16:40 GMT)", From: "2001:db8::7"},
 	},
 	SessionsURL: "/sso/account/sessions", Home: "/", SignOut: "/sso/sign-out?choose=1",
 }
