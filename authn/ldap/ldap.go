@@ -60,6 +60,13 @@ const (
 	busy        = "Many people are signing in right now. Try again in a moment."
 )
 
+var (
+	_ authn.Asker     = (*Method)(nil)
+	_ authn.Healther  = (*Method)(nil)
+	_ authn.Refresher = (*Method)(nil)
+	_ authn.Directory = (*Method)(nil)
+)
+
 // Method is one directory. It is an authn.Authenticator, Asker, Healther, Refresher
 // and Directory, and is closed when it is gone from the configuration.
 type Method struct {
