@@ -108,7 +108,8 @@ type Form struct {
 	Problem string   // what was wrong with the last answer, in plain words; empty at first
 
 	// Facts are what the words of the step speak of: "address" (where a code went),
-	// "minutes" (how long it holds). May be nil.
+	// "minutes" (how long it holds), "change" (the address of a page where a password
+	// is changed). May be nil.
 	Facts map[string]string
 }
 

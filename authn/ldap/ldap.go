@@ -178,7 +178,7 @@ func (m *Method) Resume(ctx context.Context, a *authn.Attempt, r *http.Request) 
 		return nil, err
 	}
 	if verdict != proven {
-		return form(user, m.words(verdict)), nil
+		return m.refusalForm(user, verdict), nil
 	}
 	return authn.SignedIn{Identity: id}, nil
 }
