@@ -26,11 +26,10 @@
 // # What the answer tells
 //
 // A wrong password, a name that nobody has, an account that is locked here or there:
-// all get the same words at the same pace (pace.go). That a password has expired,
-// must be changed, or that the account is disabled is told when the directory says
-// so, which it does only to who knows the password. An exception is a directory that
-// does it for others too: what only Active Directory's codes and the password policy
-// control say is believed.
+// all get the same words at the same pace (pace.go). That a password has expired or
+// must be changed, or that the account is disabled, is told where the directory says so
+// to nobody who does not know the password: only such codes of Active Directory, and
+// such answers of the password policy control, are believed.
 package ldap
 
 import (
