@@ -76,7 +76,9 @@ func TestDeedsAreAskedForDoneAndWrittenDown(t *testing.T) {
 		},
 		"roles": {
 			form: url.Values{"roles": {" nurse\r\n\r\nmanager "}}, action: "set_roles",
-			after: func(h *house, a accounts.Account) bool { return slices.Equal(get(h, a).Roles, []string{"nurse", "manager"}) },
+			after: func(h *house, a accounts.Account) bool {
+				return slices.Equal(get(h, a).Roles, []string{"nurse", "manager"})
+			},
 		},
 		"reset-totp": {
 			before: func(h *house, a accounts.Account) { h.giveTOTP(a) }, action: "totp_remove",
