@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -166,11 +167,11 @@ func (w *world) refused(who Who, status int, words, method, target, body string)
 // trailOf is the actions of the audit trail on an account, the oldest first.
 func (w *world) trailOf(account string) (lines []string) {
 	w.t.Helper()
-	events, err := w.accounts.Audit.List(w.t.Context(), accounts.Filter{Account: account, After: 1, Limit: 100})
+	events, err := w.accounts.Audit.List(w.t.Context(), accounts.Filter{Account: account, Limit: 100})
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	for _, e := range events {
+	for _, e := range slices.Backward(events) {
 		lines = append(lines, e.Actor+" "+e.Action+" "+e.Result)
 	}
 	return lines
