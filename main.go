@@ -33,6 +33,7 @@ var methods = []config.Kind{
 	{Name: "oidc", New: func() authn.MethodConfig { return new(oidc.Config) }},
 	{Name: "handoff", New: func() authn.MethodConfig { return new(handoff.Config) }},
 	{Name: "local", New: func() authn.MethodConfig { return new(local.Config) }},
+	{Name: "break_glass", New: func() authn.MethodConfig { return new(local.BreakGlass) }},
 	{Name: "mail_code", New: func() authn.MethodConfig { return new(mailcode.Config) }},
 	{Name: "network", New: func() authn.MethodConfig { return new(network.Config) }},
 }

@@ -20,6 +20,7 @@ type Metrics struct {
 	signIns  *prometheus.CounterVec
 	store    *prometheus.CounterVec
 	faults   *prometheus.CounterVec
+	glass    *prometheus.CounterVec
 	reloaded prometheus.Gauge
 	unrouted *AppFigures
 }
@@ -34,11 +35,12 @@ func NewMetrics(version string) *Metrics {
 		store:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "foregate_store_operations_total", Help: "Calls to the session store, by operation."}, []string{"operation"}),
 		faults:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "foregate_store_errors_total", Help: "Calls to the session store that it did not answer."}, []string{"operation"}),
 	}
+	m.glass = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "foregate_break_glass_total", Help: "Uses of an emergency way in, by method and result (ok, refused)."}, []string{"method", "result"})
 	m.reloaded = prometheus.NewGauge(prometheus.GaugeOpts{Name: "foregate_config_last_reload_successful", Help: "1 if the last configuration that was read is in force, 0 if it was broken."})
 	m.reloaded.Set(1)
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "foregate_build_info", Help: "Always 1; the version is its label.", ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
-	m.registry.MustRegister(m.requests, m.duration, m.signIns, m.store, m.faults, m.reloaded, build,
+	m.registry.MustRegister(m.requests, m.duration, m.signIns, m.store, m.faults, m.glass, m.reloaded, build,
 		goFigures(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.unrouted = m.App("")
 	return m
@@ -65,6 +67,9 @@ func (m *Metrics) Counter(name, help, label, value string, read func() float64) 
 
 // SignIn counts one outcome of a method.
 func (m *Metrics) SignIn(method, result string) { m.signIns.WithLabelValues(method, result).Inc() }
+
+// BreakGlass counts one use of an emergency way in.
+func (m *Metrics) BreakGlass(method, result string) { m.glass.WithLabelValues(method, result).Inc() }
 
 // Reloaded notes how the last reload of the configuration ended.
 func (m *Metrics) Reloaded(ok bool) {

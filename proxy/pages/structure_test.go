@@ -115,6 +115,7 @@ func TestHeadingSaysWhatThePageIs(t *testing.T) {
 		"form-mailed-no":   "Enter your code",
 		"form-second":      "Get a code by e-mail",
 		"form-email":       "Get a code by e-mail",
+		"form-emergency":   "Emergency access",
 		"postform":         "One moment",
 		"postform-unnamed": "One moment",
 		"problem":          "You cannot use Careplan yet",

@@ -91,6 +91,8 @@ func (f FormPage) words() stepWords {
 		w.Lead = "You sign in here this way for the first time. We have sent a code to " + cmp.Or(address, "the address on your account") + ": type it here, and you will not be asked again."
 		w.More = "It can take a minute to arrive. Look among the unwanted mail (spam) too." + holds(f.Form.Facts["minutes"])
 		return w
+	case "emergency":
+		return stepWords{heading: "Emergency access", Lead: "Use this only when no other way works. Each use is recorded, and people are told of it at once.", Button: "Sign in"}
 	case "discover":
 		return stepWords{heading: "Which is your e-mail address?", Lead: "It tells us where you sign in. We only look at what stands behind the @.", Button: "Continue"}
 	case "email":
