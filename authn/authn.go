@@ -108,8 +108,9 @@ type Form struct {
 	Problem string   // what was wrong with the last answer, in plain words; empty at first
 
 	// Facts are what the words of the step speak of: "address" (where a code went),
-	// "minutes" (how long it holds), "change" (the address of a page where a password
-	// is changed). May be nil.
+	// "minutes" (how long it holds), "url" and "secret" (of an authenticator app that is
+	// set up), "codes" (recovery codes, one a line), "change" (the address of a page where
+	// a password is changed). May be nil.
 	Facts map[string]string
 }
 

@@ -103,6 +103,21 @@ func (a *Accounts) admit(ctx context.Context, p Policy, id authn.Identity, c Con
 	return admission, nil
 }
 
+// Refuse notes that a person was refused for a reason that is not an account's, and
+// returns the refusal.
+func (a *Accounts) Refuse(ctx context.Context, id authn.Identity, c Context, reason Reason, detail string) error {
+	refusal := &Refusal{Reason: reason, Detail: detail}
+	if err := usable(&id); err != nil {
+		return authn.Invalid("Your organisation's sign-in sent something that we cannot use. Tell your service desk, please.", err)
+	}
+	err := a.write(ctx, func(ctx context.Context, tx *sql.Tx) error { return a.noteSignIn(ctx, tx, id, c, nil, refusal) })
+	if err != nil {
+		return unavailable(err)
+	}
+	a.logDecision(ctx, id, c, string(reason), nil)
+	return refusal.face()
+}
+
 // logDecision writes the one line of a decision to the log; more is in the audit trail.
 func (a *Accounts) logDecision(ctx context.Context, id authn.Identity, c Context, result string, account *Account) {
 	known := ""
@@ -325,6 +340,7 @@ func (a *Account) identity(id authn.Identity, groups []string) authn.Identity {
 	if a.Name != "" {
 		id.Name = a.Name
 	}
+	id.Organisation, id.Kind = a.Organisation, a.Kind
 	id.Roles = slices.Clone(a.Roles)
 	id.Groups = slices.Clone(id.Groups)
 	for _, g := range groups {

@@ -88,6 +88,9 @@ func (m *method) Resume(ctx context.Context, a *authn.Attempt, r *http.Request) 
 		return nil, m.refused(ctx, a.Client, reason)
 	}
 	id := m.identity(c)
+	if start := m.start(c, r.Form); start != "" {
+		a.Return = start // also where it was used before: who used it goes on to it
+	}
 	switch err := m.once.Spend(ctx, m.spentKey(c), m.partner.until(c)); {
 	case errors.Is(err, authn.ErrSpent):
 		return nil, m.refused(ctx, a.Client, &Reason{Code: Replay, Err: &authn.AlreadyUsed{Issuer: id.Issuer, Subject: id.Subject}})
@@ -99,9 +102,6 @@ func (m *method) Resume(ctx context.Context, a *authn.Attempt, r *http.Request) 
 	}
 	if c.iv != nil && m.drawn.again(c.iv, m.now()) {
 		m.log.WarnContext(ctx, "two tokens have the same nonce or IV: the partner's page must draw it at random for each, or what is encrypted can be read and changed", "partner", m.partner.name)
-	}
-	if start := m.start(c, r.Form); start != "" {
-		a.Return = start
 	}
 	return authn.SignedIn{Identity: id}, nil
 }

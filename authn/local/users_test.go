@@ -121,8 +121,12 @@ func TestFaultsOfTheConfiguration(t *testing.T) {
 	}
 }
 
-func TestOpenWithoutUsersLetsNobodyIn(t *testing.T) {
-	method, err := (&Config{}).Open(authntest.NewEnv("local"))
+func TestEmptyListLetsNobodyIn(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "users.yaml")
+	if err := os.WriteFile(file, []byte("[]"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	method, err := (&Config{UsersFile: authn.Path(file)}).Open(authntest.NewEnv("local"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,6 +134,12 @@ func TestOpenWithoutUsersLetsNobodyIn(t *testing.T) {
 		answer("nobody", "nobody has this password, as nobody has an account"))
 	if _, isForm := reply.(authn.Form); err != nil || !isForm {
 		t.Errorf("Resume = %T, %v, want the form again", reply, err)
+	}
+}
+
+func TestWithoutUsersThereMustBeAccounts(t *testing.T) {
+	if _, err := (&Config{}).Open(authntest.NewEnv("local")); err == nil || !strings.Contains(err.Error(), "no accounts are configured") {
+		t.Errorf("got %v", err)
 	}
 }
 

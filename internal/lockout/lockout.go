@@ -53,7 +53,7 @@ func New(tries authn.Tries, kind, method string, limits Limits, now func() time.
 // may be judged at all. account is the one key of the account, whatever was typed.
 // The error is for the person: where nothing can be counted nobody signs in.
 func (l *Lockout) Count(ctx context.Context, account string, from netip.Prefix) (unlocked bool, err error) {
-	n, err := l.tries.Count(ctx, l.key("pair", from.String(), account), l.limits.Window)
+	n, err := l.tries.Count(ctx, l.Key("pair", from.String(), account), l.limits.Window)
 	if err != nil {
 		return false, uncounted(err)
 	}
@@ -62,7 +62,7 @@ func (l *Lockout) Count(ctx context.Context, account string, from netip.Prefix) 
 	if n > l.limits.Failures {
 		return false, nil
 	}
-	n, err = l.tries.Count(ctx, l.key("account", account), l.limits.AccountWindow)
+	n, err = l.tries.Count(ctx, l.Key("account", account), l.limits.AccountWindow)
 	if err != nil {
 		return false, uncounted(err)
 	}
@@ -77,15 +77,15 @@ func uncounted(err error) error {
 // Succeeded sets both counters of the account back: consecutive failures count.
 func (l *Lockout) Succeeded(ctx context.Context, account string, from netip.Prefix) error {
 	return errors.Join(
-		l.tries.Forget(ctx, l.key("pair", from.String(), account)),
-		l.tries.Forget(ctx, l.key("account", account)),
+		l.tries.Forget(ctx, l.Key("pair", from.String(), account)),
+		l.tries.Forget(ctx, l.Key("account", account)),
 	)
 }
 
 // Failed counts a wrong password of a network. Beyond the limit the network
 // rests, on this replica; another one learns it by its own next failure.
 func (l *Lockout) Failed(ctx context.Context, from netip.Prefix) error {
-	n, err := l.tries.Count(ctx, l.key("network", from.String()), l.limits.Window)
+	n, err := l.tries.Count(ctx, l.Key("network", from.String()), l.limits.Window)
 	if err != nil {
 		return fmt.Errorf("lockout: count failure: %w", err)
 	}
@@ -117,9 +117,9 @@ func (l *Lockout) Rested(from netip.Prefix) error {
 	}
 }
 
-// key is opaque, so that the store tells no names, and short whatever was typed.
+// Key is what is counted under: opaque, so that the store tells no names, and short whatever was typed.
 // The name comes last: it alone may hold the separator.
-func (l *Lockout) key(parts ...string) string {
+func (l *Lockout) Key(parts ...string) string {
 	sum := sha256.Sum256([]byte(l.method + "\x00" + strings.Join(parts, "\x00")))
 	return l.kind + ":" + base64.RawURLEncoding.EncodeToString(sum[:])
 }

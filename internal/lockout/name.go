@@ -14,9 +14,9 @@ const maxName = 256
 
 // Canonical folds a user name as typed or configured to the one key of an
 // account: compatibility normalisation and case folding, without outer spaces.
-// It reports false for what cannot be a name: empty, too long, not UTF-8.
+// It reports false for what cannot be a name: empty, too long, not UTF-8, with a NUL.
 func Canonical(user string) (string, bool) {
-	if len(user) > maxName || !utf8.ValidString(user) {
+	if len(user) > maxName || !utf8.ValidString(user) || strings.ContainsRune(user, 0) {
 		return "", false
 	}
 	name := norm.NFD.String(user)
