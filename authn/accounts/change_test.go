@@ -189,7 +189,7 @@ func TestChangeStandsWhenSessionsCannotBeEnded(t *testing.T) {
 
 func TestDeskOfOneOrganisationTouchesNoOther(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, w *world) {
-		theirs := w.create(t, Account{Username: "alice", Organisation: "b"})
+		theirs := w.create(t, Account{Username: "alice", Email: "alice@b.example", Organisation: "b"})
 		ours := w.create(t, Account{Username: "bob", Organisation: "a"})
 		if err := w.Link(t.Context(), desk, Link{Account: theirs.ID, Method: "m", Issuer: "i", Subject: "s"}); err != nil {
 			t.Fatal(err)
@@ -213,6 +213,16 @@ func TestDeskOfOneOrganisationTouchesNoOther(t *testing.T) {
 		} {
 			if !errors.Is(err, ErrNotFound) {
 				t.Errorf("%s: got %v, want ErrNotFound", name, err)
+			}
+		}
+		for name, err := range map[string]error{
+			"create":              errOf(w.Create(t.Context(), limited, Account{Email: "Alice@b.example", Organisation: "a"})),
+			"update":              errOf(w.Update(t.Context(), limited, ours.ID, func(a *Account) error { a.Email = "alice@B.example"; return nil })),
+			"import":              errOf(w.Import(t.Context(), limited, strings.NewReader("username,email,organisation\nbob,alice@b.example,a\n"))),
+			"import of a new one": errOf(w.Import(t.Context(), limited, strings.NewReader("email,organisation\nalice@b.example,a\n"))),
+		} {
+			if !errors.Is(err, ErrTaken) {
+				t.Errorf("%s with the address of somebody else's person: got %v, want ErrTaken", name, err)
 			}
 		}
 		if got, err := w.Get(t.Context(), theirs.ID); err != nil || !cmp.Equal(got, theirs) {

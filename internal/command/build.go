@@ -61,7 +61,7 @@ func (b *builder) set() (*proxy.Set, error) {
 			return nil, fmt.Errorf("method %q: %w", m.Name, err)
 		}
 		methods = append(methods, &proxy.Method{
-			Name: m.Name, Title: title, Config: m.Config, Admit: m.Admit,
+			Name: m.Name, Title: title, Config: m.Config, Admit: m.Admit, Visits: b.file.NeedsAccounts(),
 			Env: authn.Env{
 				Name: m.Name, Title: title, Once: b.once, Tries: b.tries, Log: b.log, Claims: claims,
 				Keys: keys, People: peopleOf(b.accounts), Mail: b.mail,
