@@ -300,5 +300,5 @@ func (a *Accounts) EndSessions(ctx context.Context, c Context, id string) error 
 	if err != nil {
 		return err
 	}
-	return a.end(ctx, &Ended{Account: account, Links: links, Why: "end_sessions"})
+	return a.end(ctx, Ended{Account: account, Links: links, Why: "end_sessions"})
 }
