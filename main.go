@@ -18,6 +18,7 @@ import (
 	"foregate/authn/mailcode"
 	"foregate/authn/network"
 	"foregate/authn/oidc"
+	"foregate/authn/saml"
 	"foregate/cookies/redisstore"
 	"foregate/cookies/sqlstore"
 	"foregate/internal/command"
@@ -37,6 +38,7 @@ var methods = []config.Kind{
 	{Name: "ldap", New: func() authn.MethodConfig { return new(ldap.Config) }},
 	{Name: "mail_code", New: func() authn.MethodConfig { return new(mailcode.Config) }},
 	{Name: "network", New: func() authn.MethodConfig { return new(network.Config) }},
+	{Name: "saml", New: func() authn.MethodConfig { return new(saml.Config) }},
 }
 
 // store opens the store that a configuration names.

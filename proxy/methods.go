@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -138,10 +139,13 @@ func (m *Method) note() string {
 	if m.Open() != nil {
 		return "cannot be used at the moment"
 	}
-	if m.Health() != nil {
-		return "cannot be reached at the moment"
+	switch err := m.Health(); {
+	case err == nil:
+		return ""
+	case errors.Is(err, authn.ErrNotReady):
+		return "is not ready yet"
 	}
-	return ""
+	return "cannot be reached at the moment"
 }
 
 // asks reports whether the method's first answer is a form that can stand on the
