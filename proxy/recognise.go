@@ -59,8 +59,12 @@ func looksAhead(r *http.Request) bool {
 
 // recognised resumes a method with a request that brought all that it needs.
 func (s *Server) recognised(x *exchange, r *http.Request, m *Method, rest string) error {
-	if err := parseForm(r); err != nil {
-		return err
+	if r.Method == http.MethodPost {
+		if err := parseForm(r); err != nil {
+			return err
+		}
+	} else {
+		_ = r.ParseForm() // the rest of the query is the application's, and may be odd
 	}
 	a := s.newAttempt(x, r, m, rest)
 	if asked := s.Attempts.Pending(r, x.secure, m.Name, x.host); asked != nil && rest == "/" {
@@ -77,7 +81,7 @@ func (s *Server) recognised(x *exchange, r *http.Request, m *Method, rest string
 	}
 	s.countToken(m, resultOf(err))
 	if err != nil {
-		s.Metrics.SignIn(m.Name, "failed")
+		s.Metrics.SignInFailed(m.Name, "failed", err)
 		return fmt.Errorf("signing in with method %q: %w", m.Name, err)
 	}
 	if in, ok := reply.(authn.SignedIn); ok && s.lost.again(x, r, in.Identity) {
@@ -127,17 +131,22 @@ func (s *Server) isPerson(x *exchange, r *http.Request, m *Method, who *authn.Al
 // partner's token with another partner's name, is the first one's to refuse: the
 // application must not see it.
 func (set *Set) recogniser(app *App, r *http.Request) (*Method, string) {
-	for _, name := range app.Methods {
-		if rec, ok := set.ready(name).(authn.Recognizer); ok {
-			if rest, found := rec.Recognize(r); found {
-				return set.methods[name], rest
+	all := [...][]string{app.Methods, app.Guests}
+	for _, names := range all {
+		for _, name := range names {
+			if rec, ok := set.ready(name).(authn.Recognizer); ok {
+				if rest, found := rec.Recognize(r); found {
+					return set.methods[name], rest
+				}
 			}
 		}
 	}
-	for _, name := range app.Methods {
-		if rec, ok := set.ready(name).(strayRecognizer); ok {
-			if rest, found := rec.Stray(r); found {
-				return set.methods[name], rest
+	for _, names := range all {
+		for _, name := range names {
+			if rec, ok := set.ready(name).(strayRecognizer); ok {
+				if rest, found := rec.Stray(r); found {
+					return set.methods[name], rest
+				}
 			}
 		}
 	}

@@ -21,6 +21,7 @@ import (
 	"foregate/internal/onetime"
 	"foregate/proxy/admin"
 	"foregate/proxy/pages"
+	"foregate/proxy/scim"
 )
 
 // Config is what a Server needs for its whole life.
@@ -38,6 +39,7 @@ type Config struct {
 	Codes    *onetime.Codes     // prove that an account is somebody's; nil without Mail
 	Mail     authn.Mailer
 	Attempts *cookies.Attempts
+	Tries    authn.Tries // at what people must know to change it
 	Pages    *pages.Pages
 	Metrics  *admin.Metrics
 	Visits   Visits       // nil where nobody counts them
@@ -60,13 +62,27 @@ type Visits interface{ Count(v accounts.Visit) }
 
 // Set is the apps and methods that are in force together.
 type Set struct {
+	SCIM *scim.Handler // nil where no organisation keeps its people here
+
 	hosts   map[string]*App
 	methods map[string]*Method
+
+	organisations []*Organisation
+	owners        map[string]*Organisation // by method
 }
 
-// NewSet indexes apps by host and methods by name.
-func NewSet(apps []*App, methods []*Method) *Set {
-	set := &Set{hosts: make(map[string]*App), methods: make(map[string]*Method)}
+// NewSet indexes apps by host and methods by name. Methods of an organisation admit its
+// people only, whatever their Admit says.
+func NewSet(apps []*App, methods []*Method, organisations ...*Organisation) *Set {
+	set := &Set{
+		hosts: make(map[string]*App), methods: make(map[string]*Method),
+		organisations: organisations, owners: make(map[string]*Organisation),
+	}
+	for _, o := range organisations {
+		for _, m := range o.Methods {
+			set.owners[m] = o
+		}
+	}
 	for _, a := range apps {
 		for _, h := range a.Hosts {
 			set.hosts[h] = a
@@ -77,6 +93,9 @@ func NewSet(apps []*App, methods []*Method) *Set {
 	}
 	for _, m := range methods {
 		set.methods[m.Name] = m
+		if o := set.owners[m.Name]; o != nil {
+			m.Admit.Organisation = o.Name
+		}
 	}
 	return set
 }
@@ -96,6 +115,9 @@ func (s *Server) Swap(set *Set) *Set {
 	}
 	return s.set.Swap(set)
 }
+
+// Set is what is in force.
+func (s *Server) Set() *Set { return s.set.Load() }
 
 // ServeHTTP is the way of every request: number it, find out who asks, serve,
 // and let no fault end more than this one request.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"time"
 
 	"foregate/authn"
@@ -28,7 +27,13 @@ func (s *Server) start(x *exchange, r *http.Request, set *Set, name string) erro
 
 // begin starts an attempt; auto says that nobody clicked.
 func (s *Server) begin(x *exchange, r *http.Request, m *Method, rd string, auto bool) error {
+	return s.beginFor(x, r, m, rd, auto, "")
+}
+
+// beginFor is begin for a person who has given a name or an address already.
+func (s *Server) beginFor(x *exchange, r *http.Request, m *Method, rd string, auto bool, hint string) error {
 	a := s.newAttempt(x, r, m, rd)
+	a.Hint = hint
 	a.Fresh = r.URL.Query().Get("fresh") != "" || s.mustProve(x, r, m.Name)
 	ctx, cancel := context.WithTimeout(r.Context(), signInTime)
 	defer cancel()
@@ -49,7 +54,7 @@ func (s *Server) begin(x *exchange, r *http.Request, m *Method, rd string, auto 
 
 // notThisWay adds to a method's error which one it was.
 func (s *Server) notThisWay(m *Method, err error) error {
-	s.Metrics.SignIn(m.Name, "unavailable")
+	s.Metrics.SignInFailed(m.Name, "unavailable", err)
 	return fmt.Errorf("beginning with method %q: %w", m.Name, err)
 }
 
@@ -97,7 +102,7 @@ func (s *Server) restart(x *exchange, r *http.Request, m *Method) error {
 	if r.Header.Get("Cookie") == "" {
 		return authn.Invalid("Your browser does not keep cookies for this site, so you cannot be signed in. Allow cookies, then try again.", errors.New("form answer without any cookie"))
 	}
-	form, err := s.inlineForm(x, r, m, rd)
+	form, err := s.inlineForm(x, r, m, rd, "")
 	if err != nil {
 		return err
 	}
@@ -174,7 +179,7 @@ func (s *Server) resume(x *exchange, r *http.Request, m *Method, a *authn.Attemp
 	}
 	reply, err := m.resume(ctx, a, r)
 	if err != nil {
-		s.Metrics.SignIn(m.Name, "failed")
+		s.Metrics.SignInFailed(m.Name, "failed", err)
 		return fmt.Errorf("signing in with method %q: %w", m.Name, err)
 	}
 	return s.reply(x, r, m, a, reply)
@@ -200,8 +205,8 @@ func (s *Server) reply(x *exchange, r *http.Request, m *Method, a *authn.Attempt
 			status = http.StatusUnprocessableEntity
 		}
 		page := s.formPage(m, a, reply)
-		if len(x.app.Methods) > 1 {
-			page.Others = s.Prefix + "/sign-in?" + url.Values{"rd": {a.Return}, "choose": {"1"}}.Encode()
+		if len(x.app.Methods)+len(x.app.Guests) > 1 {
+			page.Others = s.chooseURL(a.Return, "1")
 		}
 		s.Pages.Write(x, status, &x.app.Look, *page)
 	default:
@@ -219,10 +224,10 @@ func (s *Server) signedIn(x *exchange, r *http.Request, m *Method, a *authn.Atte
 	if id.Anonymous() || id.User == "" {
 		return fmt.Errorf("method %q vouched for nobody", m.Name)
 	}
-	id.Method = m.Name
+	id.Method, id.Organisation, id.Kind = m.Name, "", ""
 	admission, err := s.admit(x, r, m, id)
 	if err != nil {
-		return s.turnedAway(m, err)
+		return s.turnedAway(x, m, a, &id, err)
 	}
 	if v, ok := admission.(accounts.Verify); ok {
 		return s.askForProof(x, r, m, a, pending{Verify: v, Identity: id})
@@ -234,7 +239,7 @@ func (s *Server) signedIn(x *exchange, r *http.Request, m *Method, a *authn.Atte
 func (s *Server) letIn(x *exchange, r *http.Request, m *Method, a *authn.Attempt, id authn.Identity) error {
 	var err error
 	if id.Roles, err = x.app.Roles.Of(&id); err != nil {
-		return s.turnedAway(m, err)
+		return s.turnedAway(x, m, a, &id, err)
 	}
 	id.Placed = s.set.Load().placed(m.Name) != nil
 	sess, err := s.Sessions.Start(r.Context(), x, r, x.secure, cookies.Opening{
@@ -245,7 +250,7 @@ func (s *Server) letIn(x *exchange, r *http.Request, m *Method, a *authn.Attempt
 	}
 	s.Attempts.Drop(x, r, x.secure, a.ID)
 	x.who = &sess.Identity
-	if m.recognises() {
+	if m.recognises() || s.set.Load().owner(m.Name) != nil {
 		s.Attempts.Remember(x, x.secure, m.Name)
 	}
 	s.Metrics.SignIn(m.Name, "ok")

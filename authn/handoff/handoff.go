@@ -72,7 +72,11 @@ func (m *method) Begin(_ context.Context, a *authn.Attempt) (authn.Reply, error)
 	if strings.Contains(cfg.Page, "?") {
 		joint = "&"
 	}
-	back := url.QueryEscape(a.Origin + a.Return)
+	to := a.Return
+	if !strings.HasPrefix(to, "/") { // on another host; the attempt remembers it
+		to = "/"
+	}
+	back := url.QueryEscape(a.Origin + to)
 	return authn.Redirect{URL: cfg.Page + joint + cfg.ReturnParameter + "=" + back}, nil
 }
 

@@ -17,6 +17,9 @@ func (c *checker) admits(path string, m *Method) {
 
 // NeedsAccounts reports whether the file makes use of accounts.
 func (f *File) NeedsAccounts() bool {
+	if len(f.Admin.Allow) > 0 || len(f.Organisations) > 0 {
+		return true
+	}
 	for i := range f.Methods {
 		m := &f.Methods[i]
 		if !m.Admit.Zero() {

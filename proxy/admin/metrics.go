@@ -24,6 +24,7 @@ type Metrics struct {
 	unstable *prometheus.GaugeVec
 	reloaded prometheus.Gauge
 	unrouted *AppFigures
+	outcomes outcomes
 }
 
 // NewMetrics registers everything once.
@@ -66,9 +67,6 @@ func (m *Metrics) Counter(name, help, label, value string, read func() float64) 
 		Name: name, Help: help, ConstLabels: prometheus.Labels{label: value},
 	}, read))
 }
-
-// SignIn counts one outcome of a method.
-func (m *Metrics) SignIn(method, result string) { m.signIns.WithLabelValues(method, result).Inc() }
 
 // Token counts a token of a partner's page.
 func (m *Metrics) Token(partner, format, result string) {
