@@ -33,6 +33,12 @@ func passwordForm(problem string) authn.Form {
 	return form
 }
 
+func expiredForm() authn.Form {
+	form := passwordForm("Your password has expired, and you must choose a new one. Do that on your organisation's own page, then sign in again.")
+	form.Facts = map[string]string{"change": "https://password.hospital.example"}
+	return form
+}
+
 var codeForm = authn.Form{Step: "code", Fields: []authn.Field{
 	{Name: "code", Kind: "code", Label: "Code from the e-mail", Autocomplete: "one-time-code"},
 }}
@@ -149,6 +155,7 @@ func gallery() map[string]pages.Page {
 		"form-wrong":       pages.FormPage{Title: "Sign in with Careplan", Action: "/sso/callback/local", Form: passwordForm(mismatch), Others: "/sso/sign-in"},
 		"form-code":        pages.FormPage{Action: "/sso/callback/code", Form: codeForm, Others: "/sso/sign-in"},
 		"form-mailed":      pages.FormPage{Action: "/sso/start/code", Attempt: "Zm9yZWdhdGU", Form: mailedForm, Others: "/sso/sign-in"},
+		"form-expired":     pages.FormPage{Action: "/sso/start/ward-ad", Title: "Sign in with your hospital account", Form: expiredForm()},
 		"form-mailed-no":   pages.FormPage{Action: "/sso/start/code", Form: wrongCode()},
 		"form-second":      pages.FormPage{Title: "Get a code by e-mail", Action: "/sso/start/code", Form: secondForm},
 		"form-email":       pages.FormPage{Action: "/sso/callback/code", Form: emailForm},
