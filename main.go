@@ -11,6 +11,9 @@ import (
 	"path/filepath"
 
 	"foregate/authn"
+	"foregate/authn/accounts"
+	"foregate/authn/handoff"
+	"foregate/authn/ldap"
 	"foregate/authn/local"
 	"foregate/authn/mailcode"
 	"foregate/authn/network"
@@ -24,13 +27,15 @@ import (
 )
 
 func main() {
-	os.Exit(command.Run(os.Args[1:], command.Tables{Methods: methods, Store: store}, os.Stdin, os.Stdout, os.Stderr))
+	os.Exit(command.Run(os.Args[1:], command.Tables{Methods: methods, Store: store, People: people}, os.Stdin, os.Stdout, os.Stderr))
 }
 
 // methods are the kinds of sign-in that a configuration may name.
 var methods = []config.Kind{
 	{Name: "oidc", New: func() authn.MethodConfig { return new(oidc.Config) }},
+	{Name: "handoff", New: func() authn.MethodConfig { return new(handoff.Config) }},
 	{Name: "local", New: func() authn.MethodConfig { return new(local.Config) }},
+	{Name: "ldap", New: func() authn.MethodConfig { return new(ldap.Config) }},
 	{Name: "mail_code", New: func() authn.MethodConfig { return new(mailcode.Config) }},
 	{Name: "network", New: func() authn.MethodConfig { return new(network.Config) }},
 	{Name: "saml", New: func() authn.MethodConfig { return new(saml.Config) }},
@@ -74,6 +79,30 @@ func embedded(folder string, log *slog.Logger) (command.Store, error) {
 		return nil, errors.Join(err, db.Close(), lock.Close())
 	}
 	return file{store, db, lock}, nil
+}
+
+// people is where accounts are: in PostgreSQL, or in the embedded file, which the store
+// of sessions may have open.
+func people(c config.Storage, store command.Store, needed bool) (accounts.DB, io.Closer, error) {
+	if !c.Postgres.Empty() {
+		db, err := database.OpenPostgres(context.Background(), c.Postgres.Reveal())
+		if err != nil {
+			return accounts.DB{}, nil, err
+		}
+		return accounts.DB{Writer: db.Writer, Reader: db.Reader}, db, nil
+	}
+	if f, ok := store.(file); ok {
+		return accounts.DB{Writer: f.db.Writer, Reader: f.db.Reader}, nil, nil // the store closes it
+	}
+	if !needed {
+		return accounts.DB{}, nil, nil
+	}
+	own, err := embedded(string(c.Path), slog.New(slog.DiscardHandler))
+	if err != nil {
+		return accounts.DB{}, nil, err
+	}
+	db := own.(file).db
+	return accounts.DB{Writer: db.Writer, Reader: db.Reader}, own, nil
 }
 
 // file is a store that is alone in its database, in a process that is alone with

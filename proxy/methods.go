@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"foregate/authn"
+	"foregate/authn/accounts"
 )
 
 // Method is one configured way to sign in. It is opened when somebody first
@@ -19,6 +20,8 @@ type Method struct {
 	Title  string
 	Config authn.MethodConfig
 	Env    authn.Env
+	Admit  accounts.Policy // who of its people may come in
+	Visits bool            // its sign-ins are counted; those of partners and places always are
 
 	mu     sync.Mutex
 	opened atomic.Pointer[authn.Authenticator]
@@ -51,6 +54,16 @@ func (m *Method) open() (authn.Authenticator, error) {
 func (m *Method) Open() error {
 	_, err := m.open()
 	return err
+}
+
+// Directory is the method if it knows everybody who may sign in, or nil.
+func (m *Method) Directory() (authn.Directory, error) {
+	auth, err := m.open()
+	if err != nil {
+		return nil, err
+	}
+	d, _ := auth.(authn.Directory)
+	return d, nil
 }
 
 // Close ends what the method has open. It is not opened again.
@@ -109,17 +122,24 @@ func (set *Set) opened(app *App, name string) (*Method, authn.Authenticator, err
 	return m, auth, err
 }
 
-// note says beside a method's button why it cannot be used now; empty if it can.
-func (m *Method) note() string {
+// Health says why the method cannot be used now, or nil.
+func (m *Method) Health() error {
 	a, err := m.open()
 	if err != nil {
+		return err
+	}
+	if h, ok := a.(authn.Healther); ok {
+		return h.Health()
+	}
+	return nil
+}
+
+// note says beside a method's button why it cannot be used now; empty if it can.
+func (m *Method) note() string {
+	if m.Open() != nil {
 		return "cannot be used at the moment"
 	}
-	h, ok := a.(authn.Healther)
-	if !ok {
-		return ""
-	}
-	switch err := h.Health(); {
+	switch err := m.Health(); {
 	case err == nil:
 		return ""
 	case errors.Is(err, authn.ErrNotReady):

@@ -35,7 +35,13 @@ func (s *Server) renewed(x *exchange, r *http.Request, set *Set, sess *cookies.S
 }
 
 func (s *Server) renew(ctx context.Context, x *exchange, sess *cookies.Session, refresher authn.Refresher) error {
-	err := s.Sessions.Renew(ctx, sess, refresher.Refresh)
+	err := s.Sessions.Renew(ctx, sess, func(ctx context.Context, id authn.Identity) (authn.Identity, error) {
+		now, err := refresher.Refresh(ctx, id)
+		if err != nil {
+			return authn.Identity{}, err
+		}
+		return s.readmitted(ctx, x, s.set.Load().methods[id.Method], id, now)
+	})
 	switch {
 	case errors.Is(err, authn.ErrEnded):
 		s.Log.Info("session ended by provider", "request_id", x.id, "app", x.app.Name, "method", sess.Identity.Method,

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"foregate/authn/accounts"
 	"foregate/proxy/pages"
 	"foregate/upstream"
 )
@@ -18,6 +19,7 @@ type App struct {
 	Upstream    *upstream.Upstream
 	Terms       map[string]Terms // by method
 	Activity    Activity
+	Roles       accounts.Roles
 	Look        pages.Look
 	ReturnHosts []string // further hosts that a sign-in may return to; ".example.org" covers subdomains
 	RawPath     bool     // encoded and doubled slashes reach the application

@@ -15,7 +15,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"foregate/authn"
+	"foregate/authn/accounts"
 	"foregate/cookies"
+	"foregate/internal/onetime"
 	"foregate/proxy/admin"
 	"foregate/proxy/pages"
 )
@@ -31,9 +34,13 @@ type Config struct {
 	Keys      func() []byte  // the JWK set of the signed assertion; nil without one
 
 	Sessions *cookies.Sessions
+	Accounts *accounts.Accounts // nil where nobody has one
+	Codes    *onetime.Codes     // prove that an account is somebody's; nil without Mail
+	Mail     authn.Mailer
 	Attempts *cookies.Attempts
 	Pages    *pages.Pages
 	Metrics  *admin.Metrics
+	Visits   Visits       // nil where nobody counts them
 	Log      *slog.Logger // decisions and faults
 	Access   *slog.Logger // a line for each request; nil for none
 }
@@ -45,7 +52,11 @@ type Server struct {
 	set         atomic.Pointer[Set]
 	crossOrigin *http.CrossOriginProtection
 	ids         requestIDs
+	lost        lostCookies
 }
+
+// Visits counts the visits of people, for reports. It must not wait.
+type Visits interface{ Count(v accounts.Visit) }
 
 // Set is the apps and methods that are in force together.
 type Set struct {
@@ -85,6 +96,9 @@ func (s *Server) Swap(set *Set) *Set {
 	}
 	return s.set.Swap(set)
 }
+
+// Set is what is in force.
+func (s *Server) Set() *Set { return s.set.Load() }
 
 // ServeHTTP is the way of every request: number it, find out who asks, serve,
 // and let no fault end more than this one request.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"foregate/authn"
+	"foregate/authn/accounts"
 	"foregate/cookies"
 	"foregate/proxy/pages"
 )
@@ -35,15 +36,20 @@ func (s *Server) begin(x *exchange, r *http.Request, m *Method, rd string, auto 
 	if err != nil {
 		return s.notThisWay(m, err)
 	}
-	if _, isRedirect := reply.(authn.Redirect); isRedirect && auto && s.circling(x, r) {
-		return s.stopCircling(x, m, rd)
+	if _, isRedirect := reply.(authn.Redirect); isRedirect && auto {
+		if s.circling(x, r) {
+			return s.stopCircling(x, m, rd)
+		}
+		if m.recognises() {
+			s.lost.away(x, r)
+		}
 	}
 	return s.reply(x, r, m, a, reply)
 }
 
 // notThisWay adds to a method's error which one it was.
 func (s *Server) notThisWay(m *Method, err error) error {
-	s.Metrics.SignIn(m.Name, "unavailable")
+	s.Metrics.SignInFailed(m.Name, "unavailable", err)
 	return fmt.Errorf("beginning with method %q: %w", m.Name, err)
 }
 
@@ -84,6 +90,10 @@ func (s *Server) formAnswer(x *exchange, r *http.Request, set *Set, name string)
 // keeps nothing of what was typed but says that it has to be typed again.
 func (s *Server) restart(x *exchange, r *http.Request, m *Method) error {
 	rd := returnTo(r.PostForm.Get("rd"), s.Prefix, x.host, x.app.ReturnHosts)
+	if !m.asks() { // a code that was asked for behind a provider
+		redirect(x, http.StatusSeeOther, s.startURL(m, rd))
+		return nil
+	}
 	if r.Header.Get("Cookie") == "" {
 		return authn.Invalid("Your browser does not keep cookies for this site, so you cannot be signed in. Allow cookies, then try again.", errors.New("form answer without any cookie"))
 	}
@@ -159,9 +169,12 @@ func (s *Server) resume(x *exchange, r *http.Request, m *Method, a *authn.Attemp
 	s.place(x, a)
 	ctx, cancel := context.WithTimeout(r.Context(), signInTime)
 	defer cancel()
+	if a.Values[keepProof] != "" {
+		return s.proof(ctx, x, r, m, a)
+	}
 	reply, err := m.resume(ctx, a, r)
 	if err != nil {
-		s.Metrics.SignIn(m.Name, "failed")
+		s.Metrics.SignInFailed(m.Name, "failed", err)
 		return fmt.Errorf("signing in with method %q: %w", m.Name, err)
 	}
 	return s.reply(x, r, m, a, reply)
@@ -207,6 +220,22 @@ func (s *Server) signedIn(x *exchange, r *http.Request, m *Method, a *authn.Atte
 		return fmt.Errorf("method %q vouched for nobody", m.Name)
 	}
 	id.Method = m.Name
+	admission, err := s.admit(x, r, m, id)
+	if err != nil {
+		return s.turnedAway(m, err)
+	}
+	if v, ok := admission.(accounts.Verify); ok {
+		return s.askForProof(x, r, m, a, pending{Verify: v, Identity: id})
+	}
+	return s.letIn(x, r, m, a, admission.(accounts.Admitted).Identity)
+}
+
+// letIn makes a session of an identity that may come in.
+func (s *Server) letIn(x *exchange, r *http.Request, m *Method, a *authn.Attempt, id authn.Identity) error {
+	var err error
+	if id.Roles, err = x.app.Roles.Of(&id); err != nil {
+		return s.turnedAway(m, err)
+	}
 	id.Placed = s.set.Load().placed(m.Name) != nil
 	sess, err := s.Sessions.Start(r.Context(), x, r, x.secure, cookies.Opening{
 		Audience: x.app.Audience, Limits: x.app.terms(m.Name).Limits, App: x.app.Name, Client: x.peer,
@@ -220,9 +249,22 @@ func (s *Server) signedIn(x *exchange, r *http.Request, m *Method, a *authn.Atte
 		s.Attempts.Remember(x, x.secure, m.Name)
 	}
 	s.Metrics.SignIn(m.Name, "ok")
+	s.countVisit(m, id)
 	s.Log.Info("signed in", "request_id", x.id, "app", x.app.Name, "method", m.Name, "user", id.User,
 		"issuer", id.Issuer, "subject", id.Subject, "session", sess.Handle(), "client", x.peer)
 	rd := returnTo(a.Return, s.Prefix, x.host, x.app.ReturnHosts)
 	redirect(x, http.StatusSeeOther, s.onward(x, r, &id, rd))
 	return nil
+}
+
+// countVisit counts a sign-in for the reports of a subscription.
+func (s *Server) countVisit(m *Method, id authn.Identity) {
+	if s.Visits == nil || !m.Visits && !id.Placed && !m.recognises() {
+		return
+	}
+	v := accounts.Visit{Method: m.Name, User: id.User}
+	if m.Admit.Organisation != "*" {
+		v.Organisation = m.Admit.Organisation
+	}
+	s.Visits.Count(v)
 }

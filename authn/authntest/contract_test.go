@@ -81,17 +81,17 @@ func TestBadMethodsAreFound(t *testing.T) {
 	}{
 		"button like a field": {begins(unnamed, nil), "a name of its own"},
 		"empty and fixed":     {begins(fixed, nil), "cannot be changed"},
-		"begin signs in":     {begins(authn.SignedIn{Identity: alice()}, nil), "showed nothing"},
-		"begin says nothing": {begins(nil, nil), "got <nil>"},
-		"pointer reply":      {begins(&authn.Form{}, nil), "by value"},
-		"relative redirect":  {begins(authn.Redirect{URL: "/login"}, nil), "not an absolute"},
-		"script redirect":    {begins(authn.Redirect{URL: "javascript:alert(1)"}, nil), "not an absolute"},
-		"empty form":         {begins(authn.Form{Step: "x"}, nil), "a step and fields"},
-		"password filled in": {begins(filled, nil), "filled in"},
-		"both":               {begins(wordForm(""), errors.New("x")), "both a reply"},
-		"plain error":        {begins(nil, errors.New("x")), "no *authn.Error"},
-		"no words":           {begins(nil, &authn.Error{Err: errors.New("x")}), "no words"},
-		"always refuses":     {begins(nil, authn.Invalid("No.", nil)), "begin: No."},
+		"begin signs in":      {begins(authn.SignedIn{Identity: alice()}, nil), "showed nothing"},
+		"begin says nothing":  {begins(nil, nil), "got <nil>"},
+		"pointer reply":       {begins(&authn.Form{}, nil), "by value"},
+		"relative redirect":   {begins(authn.Redirect{URL: "/login"}, nil), "not an absolute"},
+		"script redirect":     {begins(authn.Redirect{URL: "javascript:alert(1)"}, nil), "not an absolute"},
+		"empty form":          {begins(authn.Form{Step: "x"}, nil), "a step and fields"},
+		"password filled in":  {begins(filled, nil), "filled in"},
+		"both":                {begins(wordForm(""), errors.New("x")), "both a reply"},
+		"plain error":         {begins(nil, errors.New("x")), "no *authn.Error"},
+		"no words":            {begins(nil, &authn.Error{Err: errors.New("x")}), "no words"},
+		"always refuses":      {begins(nil, authn.Invalid("No.", nil)), "begin: No."},
 		"same nonce": {askFor{begin: func(_ context.Context, a *authn.Attempt) (authn.Reply, error) {
 			a.Keep("nonce", "0")
 			return wordForm(""), nil

@@ -46,6 +46,9 @@ func (c *Config) Validate() error {
 	return errors.Join(faults...)
 }
 
+// NeedsPeople says that there must be accounts.
+func (c *Config) NeedsPeople() bool { return true }
+
 // NeedsMail says that there must be a section mail.
 func (c *Config) NeedsMail() bool { return true }
 

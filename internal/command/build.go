@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"foregate/authn"
+	"foregate/authn/accounts"
 	"foregate/cookies"
 	"foregate/internal/config"
 	"foregate/proxy"
@@ -29,9 +30,9 @@ type builder struct {
 	log      *slog.Logger
 	onError  func(http.ResponseWriter, *http.Request, error)
 
-	secrets [][]byte     // of sessions; each method gets keys that are derived from them
-	mail    authn.Mailer // nil without a mail server
-	people  authn.People // nil without accounts
+	secrets  [][]byte           // of sessions; each method gets keys that are derived from them
+	mail     authn.Mailer       // nil without a mail server
+	accounts *accounts.Accounts // nil where nobody needs one
 }
 
 func (b *builder) set() (*proxy.Set, error) {
@@ -59,10 +60,10 @@ func (b *builder) set() (*proxy.Set, error) {
 			return nil, fmt.Errorf("method %q: %w", m.Name, err)
 		}
 		methods = append(methods, &proxy.Method{
-			Name: m.Name, Title: title, Config: m.Config,
+			Name: m.Name, Title: title, Config: m.Config, Admit: m.Admit, Visits: b.file.NeedsAccounts(),
 			Env: authn.Env{
 				Name: m.Name, Title: title, Once: b.once, Tries: b.tries, Log: b.log, Claims: claims,
-				Keys: keys, People: b.people, Mail: b.mail,
+				Keys: keys, People: peopleOf(b.accounts), Mail: b.mail,
 			},
 		})
 	}
@@ -83,16 +84,23 @@ func (b *builder) identityHeaders() ([]string, error) {
 	return names, nil
 }
 
-// furtherClaims are the claims that some app's own headers are made of.
+// furtherClaims are the claims that some app's own headers and roles are made of, and
+// those by which accounts are found.
 func (b *builder) furtherClaims() []string {
 	var names []string
 	for i := range b.file.Apps {
 		for _, h := range b.file.Apps[i].Headers.Map {
-			if h.Claim != "" && !slices.Contains(names, h.Claim) {
+			if h.Claim != "" {
 				names = append(names, h.Claim)
 			}
 		}
+		names = append(names, b.file.Apps[i].Roles.Claims()...)
 	}
+	for i := range b.file.Methods {
+		names = append(names, b.file.Methods[i].Admit.Claims()...)
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
 	return names
 }
 
@@ -127,7 +135,8 @@ func (b *builder) app(c *config.App, strip []string) (*proxy.App, error) {
 	return &proxy.App{
 		Name: c.Name, Hosts: c.Hosts, Methods: c.Methods, Policy: proxy.NewPolicy(c.Methods, rulesOf(c)), Upstream: up,
 		Terms: b.terms(c), Activity: proxy.Activity{All: c.Activity.Counts == "all", Except: c.Activity.Except},
-		Look: look, ReturnHosts: c.ReturnHosts, RawPath: c.RawPath, Audience: b.audience(c),
+		Roles: c.Roles,
+		Look:  look, ReturnHosts: c.ReturnHosts, RawPath: c.RawPath, Audience: b.audience(c),
 	}, nil
 }
 
@@ -179,7 +188,7 @@ func rulesOf(c *config.App) []proxy.Rule {
 	for _, r := range c.Rules {
 		rules = append(rules, proxy.Rule{
 			Path: r.Path, HTTPMethods: r.HTTPMethods, Allow: whom[r.Allow],
-			Groups: r.Groups, Users: r.Users, Methods: r.Methods, Networks: r.Networks,
+			Groups: r.Groups, Users: r.Users, Roles: r.Roles, Methods: r.Methods, Networks: r.Networks,
 		})
 	}
 	return rules

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"foregate/authn/accounts"
 	"foregate/internal/config"
 	"foregate/proxy/admin"
 )
@@ -23,6 +24,9 @@ import (
 type Tables struct {
 	Methods []config.Kind
 	Store   func(c config.Storage, log *slog.Logger) (Store, error)
+	// People opens the database of accounts, which may be the one that store has open.
+	// Without needed it opens none that is not there anyway.
+	People func(c config.Storage, store Store, needed bool) (accounts.DB, io.Closer, error)
 }
 
 // Store is what every store that can be configured can do.
@@ -88,7 +92,7 @@ func (sh *shell) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	configFlag(root, &path)
 	root.AddCommand(sh.serveCommand(), sh.demoCommand(), sh.validateCommand(), sh.schemaCommand(),
-		sh.keysCommand(), sh.samlCommand(), sh.hashPasswordCommand(), sh.sessionsCommand(), sh.healthyCommand(), sh.versionCommand())
+		sh.keysCommand(), sh.handoffCommand(), sh.samlCommand(), sh.hashPasswordCommand(), sh.accountsCommand(), sh.sessionsCommand(), sh.healthyCommand(), sh.versionCommand())
 	return root
 }
 

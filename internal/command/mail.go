@@ -1,8 +1,11 @@
 package command
 
 import (
+	"context"
+	"errors"
 	"sync/atomic"
 
+	"foregate/authn"
 	"foregate/internal/config"
 	"foregate/internal/mail"
 	"foregate/proxy/admin"
@@ -27,6 +30,15 @@ func (fg *running) mailer(file *config.File) (*mail.Mailer, error) {
 	}
 	fg.post.mailer.Store(m)
 	return m, nil
+}
+
+// Send is authn.Mailer.
+func (p *post) Send(ctx context.Context, l authn.Letter) error {
+	m := p.mailer.Load()
+	if m == nil {
+		return errors.New("no mail server is configured")
+	}
+	return m.Send(ctx, l)
 }
 
 // close lets waiting letters go out.

@@ -44,9 +44,13 @@ func sessionSecrets(configured []authn.Secret, folder string) ([][]byte, error) 
 // methodKeys derives a method's own keys, one from each session secret, so that
 // replicas which share those have the same (HKDF, RFC 5869).
 func methodKeys(secrets [][]byte, method string) ([][]byte, error) {
+	return deriveKeys(secrets, "foregate method 1 "+method)
+}
+
+func deriveKeys(secrets [][]byte, purpose string) ([][]byte, error) {
 	var keys [][]byte
 	for _, s := range secrets {
-		k, err := hkdf.Key(sha256.New, s, nil, "foregate method 1 "+method, sha256.Size)
+		k, err := hkdf.Key(sha256.New, s, nil, purpose, sha256.Size)
 		if err != nil {
 			return nil, fmt.Errorf("derive keys: %w", err)
 		}

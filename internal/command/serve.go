@@ -13,11 +13,13 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"foregate/authn/accounts"
 	"foregate/cookies"
 	"foregate/internal/config"
 	"foregate/proxy"
@@ -69,21 +71,29 @@ func (sh *shell) serve(ctx context.Context, path string, newSecrets bool) error 
 
 // running is a Foregate that serves.
 type running struct {
-	server   *proxy.Server
-	admin    *admin.Listener
-	api      *admin.API
-	log      *slog.Logger
-	builder  builder
-	sessions *cookies.Sessions
-	store    io.Closer
-	access   io.Closer
-	metrics  *admin.Metrics
-	post     post
-	servers  []*http.Server
-	adminSrv *http.Server
-	failed   chan error
-	set      *proxy.Set
-	app      net.Addr // of the public listener
+	server     *proxy.Server
+	admin      *admin.Listener
+	api        *admin.API
+	guard      *admin.Guard
+	file       atomic.Pointer[config.File] // that is in force
+	log        *slog.Logger
+	builder    builder
+	sessions   *cookies.Sessions
+	accounts   *accounts.Accounts // nil where nobody needs one
+	visits     *accounts.Tally    // nil without accounts
+	people     io.Closer
+	store      io.Closer
+	access     io.Closer
+	refresher  *refresher
+	background context.CancelFunc // ends what goes on beside requests; nil without it
+	idle       chan struct{}      // closed when it has ended
+	metrics    *admin.Metrics
+	post       post
+	servers    []*http.Server
+	adminSrv   *http.Server
+	failed     chan error
+	set        *proxy.Set
+	app        net.Addr // of the public listener
 }
 
 // start opens everything that the file names and begins to listen. It does not
@@ -102,7 +112,7 @@ func start(file *config.File, tables Tables, errs io.Writer, newSecrets bool) (*
 	}
 	store := admin.Watched(opened, fg.metrics)
 	fg.store = store
-	if err := fg.open(file, store, errs); err != nil {
+	if err := fg.open(file, tables, opened, store, errs); err != nil {
 		fg.stop()
 		return nil, err
 	}
@@ -125,7 +135,7 @@ func tuneMemory() {
 	}
 }
 
-func (fg *running) open(file *config.File, store Store, errs io.Writer) error {
+func (fg *running) open(file *config.File, tables Tables, opened, store Store, errs io.Writer) error {
 	secrets, err := sessionSecrets(file.Session.Secrets, string(file.Storage.Path))
 	if err != nil {
 		return err
@@ -135,6 +145,9 @@ func (fg *running) open(file *config.File, store Store, errs io.Writer) error {
 		Persistent: file.Session.Cookie.Persistent, Log: fg.log,
 	}
 	if fg.sessions, err = cookies.New(store, cookie); err != nil {
+		return err
+	}
+	if err := fg.openAccounts(file, tables, opened, secrets); err != nil {
 		return err
 	}
 	attempts, err := cookies.NewAttempts(cookie)
@@ -156,25 +169,36 @@ func (fg *running) open(file *config.File, store Store, errs io.Writer) error {
 		access = newLog(config.Log{Format: file.Log.Format, Level: "info"}, l)
 	}
 	spent := cookies.Spent{Store: store}
-	fg.server = proxy.New(proxy.Config{
+	fg.builder = builder{
+		sessions: fg.sessions, once: spent, tries: cookies.Tries{Counter: store}, signer: signer, log: fg.log,
+		secrets: secrets, accounts: fg.accounts,
+	}
+	codes, err := fg.builder.codes()
+	if err != nil {
+		return err
+	}
+	cfg := proxy.Config{
+		Accounts: fg.accounts, Codes: codes, Mail: &fg.post,
 		Prefix: file.Prefix, Trusted: file.TrustedProxies, MaxForm: int64(file.Limits.MaxFormBytes),
 		MaxTarget: file.Limits.MaxURLBytes, Patience: file.Limits.BodyTimeout, Keys: signer.JWKS, KeepPosts: file.Session.Keep,
 		Sessions: fg.sessions, Attempts: attempts, Pages: page, Metrics: fg.metrics, Log: fg.log, Access: access,
-	})
-	fg.builder = builder{
-		sessions: fg.sessions, once: spent, tries: cookies.Tries{Counter: store}, signer: signer, log: fg.log,
-		onError: fg.server.UpstreamFailed, secrets: secrets,
 	}
+	if fg.visits != nil {
+		cfg.Visits = fg.visits
+	}
+	fg.server = proxy.New(cfg)
+	fg.builder.onError = fg.server.UpstreamFailed
 	fg.post.figures(fg.metrics)
 	fg.metrics.Gauge("foregate_sessions", "Sessions in this process's memory.", func() float64 { return float64(fg.sessions.Cached()) })
-	fg.admin = admin.NewListener(fg.metrics, func(ctx context.Context) error {
-		_, err := store.Load(ctx, "ready")
-		if errors.Is(err, cookies.ErrNotFound) {
-			return nil
-		}
+	if err := fg.openAdmin(file, store, secrets); err != nil {
 		return err
-	})
-	fg.api = admin.NewAPI(fg.sessions, fg.log)
+	}
+	if fg.accounts != nil {
+		fg.refresher = newRefresher(fg.accounts, spent, func() *proxy.Set { return fg.server.Set() }, fg.log, fg.metrics.Directories())
+		ctx, cancel := context.WithCancel(context.Background())
+		fg.background, fg.idle = cancel, make(chan struct{})
+		go func() { defer close(fg.idle); fg.refresher.run(ctx) }()
+	}
 	return fg.swap(file)
 }
 
@@ -222,6 +246,9 @@ func (fg *running) swap(file *config.File) error {
 	if mailer != nil {
 		fg.builder.mail = mailer
 	}
+	if file.NeedsAccounts() && fg.accounts == nil {
+		return errors.New("accounts were not needed when Foregate started: restart it, so that it opens their database")
+	}
 	set, err := fg.builder.set()
 	if err != nil {
 		return err
@@ -239,6 +266,8 @@ func (fg *running) swap(file *config.File) error {
 		}
 	}
 	old := fg.server.Swap(set)
+	fg.guard.Use(rulesOfAdmin(&file.Admin))
+	fg.file.Store(file)
 	fg.set = set
 	// Requests under way may still use the old set; nothing of it outlives their time limits.
 	time.AfterFunc(time.Minute, func() { closeSet(old) })

@@ -23,6 +23,7 @@ func check(f *File, kinds []Kind, r *report) {
 	c.session()
 	c.redis()
 	c.mail()
+	c.admin()
 	c.prefix()
 	c.methods()
 	c.apps()
@@ -141,6 +142,8 @@ func (c *checker) methods() {
 			c.risks(section, m.Config)
 			c.needsMail(section, m.Config)
 		}
+		c.validated(join(at, "admit"), m.Admit.Validate())
+		c.admits(join(at, "admit"), m)
 	}
 }
 

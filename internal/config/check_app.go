@@ -23,6 +23,7 @@ func (c *checker) apps() {
 		c.hosts(join(at, "hosts"), a.Hosts, taken)
 		c.returnHosts(join(at, "return_hosts"), a.ReturnHosts)
 		c.methodNames(join(at, "methods"), a.Methods, c.configured())
+		c.taken(join(at, "methods"), a.Methods)
 		c.upstream(join(at, "upstream"), &a.Upstream)
 		c.rules(join(at, "rules"), a)
 		c.headers(join(at, "headers"), &a.Headers)
@@ -104,6 +105,33 @@ func (c *checker) configured() []string {
 		}
 	}
 	return names
+}
+
+// taker is a method's configuration that recognises people by something in a
+// request, which it names.
+type taker interface{ Takes(method string) string }
+
+// taken checks that no two methods of an app take the same thing in a request.
+func (c *checker) taken(path string, names []string) {
+	by := make(map[string]string)
+	for i, name := range names {
+		m := slices.IndexFunc(c.file.Methods, func(m Method) bool { return m.Name == name })
+		if m < 0 {
+			continue
+		}
+		t, ok := c.file.Methods[m].Config.(taker)
+		if !ok {
+			continue
+		}
+		what := t.Takes(name)
+		if other := by[what]; other != "" && other != name {
+			c.fault(item(path, i), FaultAt{
+				Problem: fmt.Sprintf("takes %s, as %s does, which would refuse its people", what, other),
+				Remedy:  "give the two different parameters, or tell them apart by partner_parameter",
+			})
+		}
+		by[what] = name
+	}
 }
 
 // methodNames checks names of methods against those that may stand there.

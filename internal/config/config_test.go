@@ -62,7 +62,14 @@ type door struct {
 	Open_ bool `yaml:"open" default:"true" doc:"Open by day."`
 }
 
-func (*door) Validate() error { return nil }
+func (*door) Validate() error     { return nil }
+func (*door) Takes(string) string { return "the door" }
+func (d *door) Warnings() []*authn.Fault {
+	if d.Open_ {
+		return nil
+	}
+	return []*authn.Fault{{Path: "open", Problem: "nobody gets in", Remedy: "open the door"}}
+}
 func (*door) Open(authn.Env) (authn.Authenticator, error) {
 	return nil, errors.New("there is no door")
 }
@@ -229,6 +236,13 @@ func TestCF2InsecureOptionsAreWarnedOf(t *testing.T) {
 	}
 	if len(f.TrustedProxies) != 2 || f.TrustedProxies[0].Bits() != 0 || f.TrustedProxies[1].Bits() != 0 {
 		t.Errorf("trusted_proxies %v, want everything", f.TrustedProxies)
+	}
+}
+
+func TestMethodWarnsOfWhatNoOneKeyShows(t *testing.T) {
+	f := mustParse(t, strings.Replace(least, "badge: {server: https://badge.example}", "door: {open: false}", 1))
+	if len(f.Warnings) != 1 || f.Warnings[0].Path != "methods[0].door.open" || f.Warnings[0].Problem != "nobody gets in" || f.Warnings[0].Line != 3 {
+		t.Errorf("warnings %v, want the door's", f.Warnings)
 	}
 }
 

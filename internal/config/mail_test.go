@@ -15,7 +15,7 @@ func TestSectionMailGetsItsDefaults(t *testing.T) {
 	if f.Mail.Queue != 1000 || f.Mail.SMTP.Timeout != 30*time.Second || f.Mail.SMTP.ImplicitTLS {
 		t.Errorf("mail %+v", f.Mail)
 	}
-	if len(f.Warnings) != 1 || f.Warnings[0].Path != "mail.smtp.insecure_no_tls" {
+	if len(f.Warnings) != 2 || f.Warnings[1].Path != "mail.smtp.insecure_no_tls" {
 		t.Errorf("warnings %v", f.Warnings)
 	}
 	if f := mustParse(t, least); f.Mail != nil {

@@ -7,10 +7,22 @@ import (
 	"foregate/authn"
 )
 
+// warner is a method's configuration that knows of risks which no one option is
+// named for.
+type warner interface {
+	// Warnings is asked of a configuration without faults.
+	Warnings() []*authn.Fault
+}
+
 // risks warns of every option of a method that is named for its risk,
-// insecure_…, and is on.
+// insecure_…, and is on, and of what the method itself knows.
 func (c *checker) risks(path string, config authn.MethodConfig) {
 	c.risky(path, reflect.ValueOf(config))
+	if w, ok := config.(warner); ok {
+		for _, f := range w.Warnings() {
+			c.warn(join(path, f.Path), f.Problem, f.Remedy)
+		}
+	}
 }
 
 func (c *checker) risky(path string, v reflect.Value) {

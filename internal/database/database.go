@@ -4,6 +4,9 @@
 // two handles: one connection that writes and a few that read. SQLite lets one
 // transaction write at a time; with one connection they stand in line in Go,
 // where waiting ends with the context.
+//
+// Replicas share accounts in a PostgreSQL database instead, which OpenPostgres
+// connects to; it has tables of the same names and columns.
 package database
 
 import (
@@ -30,10 +33,10 @@ const (
 	openTimeout = 30 * time.Second // migrations included
 )
 
-// DB is an open database file.
+// DB is an open database.
 type DB struct {
-	Writer *sql.DB // one connection; its transactions take the write lock at once
-	Reader *sql.DB // a few connections that cannot write
+	Writer *sql.DB // of a file one connection, whose transactions take the write lock at once
+	Reader *sql.DB // of a file a few connections that cannot write
 }
 
 // Open opens the file, which is made if it is missing, readable by its owner
@@ -64,8 +67,11 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	return db, nil
 }
 
-// Close closes the file. Calls under way end first.
+// Close closes the database. Calls under way end first.
 func (db *DB) Close() error {
+	if db.Reader == db.Writer {
+		return db.Writer.Close()
+	}
 	return errors.Join(db.Reader.Close(), db.Writer.Close())
 }
 

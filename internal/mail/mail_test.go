@@ -9,6 +9,7 @@ import (
 	"mime"
 	"mime/multipart"
 	netmail "net/mail"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -363,6 +364,9 @@ func TestServerIsFoundWellWithoutALetter(t *testing.T) {
 }
 
 func TestServerThatTakesNoLettersAtAll(t *testing.T) {
+	// A collection would close a connection that was forgotten.
+	percent := debug.SetGCPercent(-1)
+	t.Cleanup(func() { debug.SetGCPercent(percent) })
 	other := mailtest.Start(t, mailtest.Options{})
 	tests := map[string]struct {
 		options mailtest.Options
@@ -391,6 +395,11 @@ func TestServerThatTakesNoLettersAtAll(t *testing.T) {
 			if err := m.Health(); !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("Health %v, want it to say %s", err, tt.want)
 			}
+			c.SMTP.Address = "127.0.0.1:1" // so that no new connection is made
+			if err := m.Use(c); err != nil {
+				t.Fatal(err)
+			}
+			until(t, "no connection is left open", func() bool { return server.Open() == 0 })
 			if s := m.Stats(); s.Sent != 0 || s.Waiting != 1 || len(server.Letters) != 0 {
 				t.Errorf("stats %+v, %d letters", s, len(server.Letters))
 			}

@@ -65,17 +65,23 @@ type Server struct {
 
 	mu      sync.Mutex
 	signIns int
+	open    int
 }
 
 // Start starts a server that ends with the test.
 func Start(t testing.TB, o Options) *Server {
 	t.Helper()
 	s := &Server{Letters: make(chan Letter, 1000), t: t, options: o}
-	cert := s.certificate()
+	certFile, keyFile := Certificate(t, o.WrongName)
+	cert, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.CA = certFile
 	s.smtp = smtp.NewServer(s)
 	s.smtp.Domain = "mail.test.example"
 	s.smtp.ErrorLog = log.New(io.Discard, "", 0)
-	s.smtp.ReadTimeout, s.smtp.WriteTimeout = patience, patience
+	s.smtp.ReadTimeout, s.smtp.WriteTimeout = 2*patience, 2*patience
 	s.smtp.MaxMessageBytes = 1 << 20
 	if o.Addr == "" {
 		o.Addr = "127.0.0.1:0"
@@ -108,6 +114,11 @@ func (s *Server) Stop() {
 // SignIns is how often somebody tried to sign in.
 func (s *Server) SignIns() int { s.mu.Lock(); defer s.mu.Unlock(); return s.signIns }
 
+// Open is how many connections are open on which the client has said its name.
+func (s *Server) Open() int { s.mu.Lock(); defer s.mu.Unlock(); return s.open }
+
+func (s *Server) count(n int) { s.mu.Lock(); defer s.mu.Unlock(); s.open += n }
+
 // Next is the next letter. It fails the test if none comes.
 func (s *Server) Next() Letter {
 	s.t.Helper()
@@ -122,6 +133,7 @@ func (s *Server) Next() Letter {
 
 // NewSession implements smtp.Backend.
 func (s *Server) NewSession(c *smtp.Conn) (smtp.Session, error) {
+	s.count(1)
 	return &session{server: s, conn: c}, nil
 }
 
@@ -198,7 +210,7 @@ func (s *session) Data(r io.Reader) error {
 }
 
 func (s *session) Reset()        { s.from, s.to = "", "" }
-func (s *session) Logout() error { return nil }
+func (s *session) Logout() error { s.server.count(-1); return nil }
 
 // login is the server's side of AUTH LOGIN.
 type login struct {
@@ -219,12 +231,13 @@ func (l *login) Next(response []byte) (challenge []byte, done bool, err error) {
 	return nil, true, l.check(l.user, string(response))
 }
 
-// certificate makes one for the server and writes down what trusts it.
-func (s *Server) certificate() tls.Certificate {
-	s.t.Helper()
+// Certificate makes a certificate for localhost and 127.0.0.1, or for another host, that
+// signs itself. The files are PEM.
+func Certificate(t testing.TB, wrongName bool) (certFile, keyFile string) {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "mail.test.example"},
@@ -232,16 +245,23 @@ func (s *Server) certificate() tls.Certificate {
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 	}
-	if s.options.WrongName {
+	if wrongName {
 		template.DNSNames, template.IPAddresses = []string{"other.example"}, nil
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
-	s.CA = filepath.Join(s.t.TempDir(), "ca.pem")
-	if err := os.WriteFile(s.CA, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
-		s.t.Fatal(err)
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+	dir := t.TempDir()
+	certFile, keyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	for name, block := range map[string]*pem.Block{certFile: {Type: "CERTIFICATE", Bytes: cert}, keyFile: {Type: "PRIVATE KEY", Bytes: private}} {
+		if err := os.WriteFile(name, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return certFile, keyFile
 }

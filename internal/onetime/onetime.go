@@ -126,7 +126,9 @@ func (o *Codes) New(ctx context.Context, a *authn.Attempt, address string) (code
 		return "", fmt.Errorf("onetime: make code: %w", err)
 	}
 	now := o.c.Now()
-	a.Began = now // the code outlives a page that had been open for a while
+	// The code outlives a page that had been open for a while. Whole seconds are as
+	// long as each other when they are sealed.
+	a.Began = now.Truncate(time.Second)
 	a.Keep(keepSerial, rand.Text())
 	a.Keep(keepAddress, address)
 	a.Keep(keepUntil, strconv.FormatInt(now.Add(o.c.Lifetime).Unix(), 10))

@@ -444,3 +444,24 @@ func TestStoreIsToldNoAddressAndNoCode(t *testing.T) {
 		}
 	}
 }
+
+func FuzzTypedCode(f *testing.F) {
+	for _, seed := range []string{"123456", " 123 456\r\n", "123-456", "１２３４５６", "\xff12345", "12345\u202e6"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, typed string) {
+		code, ok := digitsOf(typed, 6)
+		if !ok {
+			return
+		}
+		digits := strings.Map(func(r rune) rune {
+			if r < '0' || r > '9' {
+				return -1
+			}
+			return r
+		}, typed)
+		if len(code) != 6 || code != digits {
+			t.Fatalf("digitsOf(%q) = %q", typed, code)
+		}
+	})
+}

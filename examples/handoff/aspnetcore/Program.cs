@@ -7,11 +7,8 @@ using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Server.IISIntegration;
 
 var builder = WebApplication.CreateBuilder(args);
-builder.Services.AddAuthentication(IISDefaults.AuthenticationScheme);
-var site = builder.Build();
-site.UseAuthentication();
 
-string Setting(string name) => site.Configuration[name] ?? ""; // environment or appsettings.json
+string Setting(string name) => builder.Configuration[name] ?? ""; // environment or appsettings.json
 
 var app = Setting("HANDOFF_APP").TrimEnd('/');
 var legacy = Setting("HANDOFF_FORM") == "legacy";
@@ -28,6 +25,10 @@ if (!legacy && Setting("HANDOFF_FORM") != "modern")
     throw new InvalidOperationException("HANDOFF_FORM is neither legacy nor modern");
 if (legacy ? key.Length is < 16 or > 56 || macKey.Length < 16 : key.Length != 32 || partner == "" || audience == "")
     throw new InvalidOperationException("a key has not the right length, or HANDOFF_PARTNER or HANDOFF_AUDIENCE is not set");
+
+if (userFrom == "remote-user") builder.Services.AddAuthentication(IISDefaults.AuthenticationScheme);
+var site = builder.Build();
+if (userFrom == "remote-user") site.UseAuthentication();
 
 site.MapGet("/sso", (HttpContext context) =>
 {

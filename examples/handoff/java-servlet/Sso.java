@@ -93,9 +93,9 @@ public class Sso extends HttpServlet {
         return found == null ? "" : found;
     }
 
-    /** Reads a header anew, whose octets the container took for Latin characters. */
+    /** Reads a header anew whose octets the container took for Latin characters, as Tomcat does. */
     private static String utf8(String header) {
-        return header == null ? "" : new String(header.getBytes(StandardCharsets.ISO_8859_1), StandardCharsets.UTF_8);
+        return header == null || header.chars().anyMatch(c -> c > 0xff) ? header : new String(header.getBytes(StandardCharsets.ISO_8859_1), StandardCharsets.UTF_8);
     }
 
     private String token(String user, String name) throws GeneralSecurityException {

@@ -3,7 +3,13 @@ the browser back to the application with it.
 
 A WSGI application for any web server that runs one (application, below), or on its
 own: python3 sso.py. README.md says what to set."""
-import base64, hashlib, hmac, json, os, re, time
+import base64
+import hashlib
+import hmac
+import json
+import os
+import re
+import time
 from urllib.parse import parse_qs, urlencode
 
 from cryptography.hazmat.primitives import padding

@@ -1,0 +1,54 @@
+package accounts
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"errors"
+	"fmt"
+)
+
+var (
+	errNoKey    = errors.New("accounts: no key to seal with")
+	errUnsealed = errors.New("accounts: sealed with a key that is not known, or damaged")
+)
+
+// box seals what the database must not be able to read (AES-256-GCM). The account is
+// part of it, so that nobody's secret can be put into another's row.
+type box []cipher.AEAD
+
+func newBox(keys [][]byte) (box, error) {
+	var b box
+	for i, key := range keys {
+		if len(key) != 32 {
+			return nil, fmt.Errorf("accounts: key %d has %d bytes, not 32", i, len(key))
+		}
+		block, err := aes.NewCipher(key)
+		if err != nil {
+			return nil, fmt.Errorf("accounts: key %d: %w", i, err)
+		}
+		aead, err := cipher.NewGCMWithRandomNonce(block)
+		if err != nil {
+			return nil, fmt.Errorf("accounts: key %d: %w", i, err)
+		}
+		b = append(b, aead)
+	}
+	return b, nil
+}
+
+func (b box) seal(secret, account string) ([]byte, error) {
+	if len(b) == 0 {
+		return nil, errNoKey
+	}
+	return b[0].Seal(nil, nil, []byte(secret), additional(account)), nil
+}
+
+func (b box) open(sealed []byte, account string) (string, error) {
+	for _, aead := range b {
+		if secret, err := aead.Open(nil, nil, sealed, additional(account)); err == nil {
+			return string(secret), nil
+		}
+	}
+	return "", errUnsealed
+}
+
+func additional(account string) []byte { return []byte("foregate totp 1 " + account) }

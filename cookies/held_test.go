@@ -1,0 +1,41 @@
+package cookies_test
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+	"time"
+
+	"foregate/cookies"
+)
+
+func TestHeldIsSealedAndOpensWithItsTicketAlone(t *testing.T) {
+	store := newSpy()
+	s := open(t, store, nil)
+	secret := []byte("alice waits for a code")
+	ticket, err := s.Hold(t.Context(), secret, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, rec := range store.records {
+		if bytes.Contains(rec.Data, secret) || bytes.Contains(rec.Data, []byte(ticket[:43])) {
+			t.Errorf("record %s can be read by whoever has the store", key)
+		}
+	}
+	if got, err := s.Held(t.Context(), ticket); err != nil || !bytes.Equal(got, secret) {
+		t.Errorf("got %q, %v", got, err)
+	}
+	other, err := s.Hold(t.Context(), []byte("bob"), time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, wrong := range []string{"", "x", ticket[:43], other[:43] + ticket[43:], ticket[:42] + "!" + ticket[43:], ticket + "x"} {
+		if got, err := s.Held(t.Context(), wrong); !errors.Is(err, cookies.ErrNotHeld) {
+			t.Errorf("%q: got %q, %v", wrong, got, err)
+		}
+	}
+	s.LetGo(t.Context(), ticket)
+	if _, err := s.Held(t.Context(), ticket); !errors.Is(err, cookies.ErrNotHeld) {
+		t.Errorf("after it was let go: %v", err)
+	}
+}
