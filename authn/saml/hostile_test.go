@@ -1,7 +1,9 @@
 package saml
 
 import (
+	"crypto"
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/beevik/etree"
 	dsig "github.com/russellhaering/goxmldsig"
+	"github.com/russellhaering/goxmldsig/etreeutils"
 
 	"foregate/authn"
 )
@@ -401,4 +404,47 @@ func spent(t *testing.T) time.Duration {
 		t.Fatal(err)
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// resigned signs SignedInfo anew by another method than its digest.
+func resigned(uri string, hash crypto.Hash) func(root *etree.Element) {
+	return each0("Signature", func(sig *etree.Element) {
+		info := child0(sig, "SignedInfo")
+		child0(info, "SignatureMethod").CreateAttr("Algorithm", uri)
+		ctx, err := etreeutils.NSBuildParentContext(info)
+		must(err)
+		alone, err := etreeutils.NSDetatch(ctx, info)
+		must(err)
+		canonical, err := dsig.MakeC14N10ExclusiveCanonicalizerWithPrefixList("").Canonicalize(alone)
+		must(err)
+		h := hash.New()
+		h.Write(canonical)
+		raw, err := idpKeys().key.Sign(rand.Reader, h.Sum(nil), hash)
+		must(err)
+		child0(sig, "SignatureValue").SetText(base64.StdEncoding.EncodeToString(raw))
+	})
+}
+
+// redigested writes another digest of the assertion, and signs that.
+func redigested(uri string, digest crypto.Hash) func(root *etree.Element) {
+	return func(root *etree.Element) {
+		a := child0(root, "Assertion")
+		bare := must1(detached(a))
+		removeSignature(bare)
+		canonical, err := dsig.MakeC14N10ExclusiveCanonicalizerWithPrefixList("").Canonicalize(bare)
+		must(err)
+		h := digest.New()
+		h.Write(canonical)
+		ref := child0(a, "Signature").FindElement("./SignedInfo/Reference")
+		child0(ref, "DigestMethod").CreateAttr("Algorithm", uri)
+		child0(ref, "DigestValue").SetText(base64.StdEncoding.EncodeToString(h.Sum(nil)))
+		resigned(dsig.RSASHA256SignatureMethod, crypto.SHA256)(root)
+	}
+}
+
+func TestSM7SHA1InOnePlaceAlone(t *testing.T) {
+	accept(t, "SHA-512 of a SHA-256 digest", forge{signAssertion: true, after: resigned(dsig.RSASHA512SignatureMethod, crypto.SHA512)})
+	accept(t, "SHA-256 of a SHA-512 digest", forge{signAssertion: true, after: redigested("http://www.w3.org/2001/04/xmlenc#sha512", crypto.SHA512)})
+	refuse(t, "SHA-256 of a SHA-1 digest", forge{signAssertion: true, after: redigested("http://www.w3.org/2000/09/xmldsig#sha1", crypto.SHA1)})
+	refuse(t, "SHA-1 of a SHA-256 digest", forge{signAssertion: true, after: resigned(dsig.RSASHA1SignatureMethod, crypto.SHA1)})
 }
