@@ -209,6 +209,7 @@ func TestTokenOfAScriptOpensNoPage(t *testing.T) {
 	h := openHouse(t)
 	res := h.browser().send("GET", "/people", "", "", "Authorization", "Bearer "+tokenOf("owner"))
 	res.leads(t, "/sign-in?rd=%2Fpeople")
+	h.as("viewer").send("GET", "/people/new", "", "", "Authorization", "Bearer "+tokenOf("owner")).want(t, http.StatusForbidden)
 }
 
 func TestConsoleWithoutAccountsShowsTheRest(t *testing.T) {
