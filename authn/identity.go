@@ -19,6 +19,10 @@ type Identity struct {
 	Roles             []string       `json:"r,omitempty"`
 	Claims            map[string]any `json:"c,omitempty"` // further claims by name, for header maps and rules; JSON values
 
+	// What is known of the person's account. Methods leave them empty.
+	Organisation string `json:"og,omitempty"` // the customer that the person belongs to
+	Kind         string `json:"k,omitempty"`  // of account: "staff", "patient"
+
 	ACR           string    `json:"a,omitempty"`  // how strongly they authenticated (OpenID Connect Core 2)
 	AMR           []string  `json:"am,omitempty"` // by what means (RFC 8176)
 	Authenticated time.Time `json:"t"`            // when they last proved who they are
@@ -29,6 +33,10 @@ type Identity struct {
 	// Placed says that the identity holds only where its method (Placed) says that
 	// its people are. The proxy sets it.
 	Placed bool `json:"pl,omitempty"`
+
+	// Emergency says that the person came in by break-glass (authn.Emergency), past all
+	// that decides about accounts. The proxy sets it.
+	Emergency bool `json:"em,omitempty"`
 
 	// SID names the issuer's own session that this sign-in belongs to, so that the
 	// issuer can end it here (OpenID Connect Back-Channel Logout 1.0). May be empty.

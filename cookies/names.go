@@ -9,10 +9,11 @@ const (
 	hostPrefix    = "__Host-"   // Secure, Path=/, no Domain (RFC 6265bis 4.1.3.2)
 	securePrefix  = "__Secure-" // Secure (RFC 6265bis 4.1.3.1)
 	attemptInfix  = "-attempt-"
-	turnsSuffix   = "-turns" // counts automatic starts, see Attempts.TurnsName
-	awaySuffix    = "-away"  // the sign-in page was shown after a session was idle, see Attempts.AwayName
-	waySuffix     = "-way"   // how the browser signed in last, see Attempts.Remember
-	keptSuffix    = "-kept"  // opens a form that is kept, see Sessions.Keep
+	turnsSuffix   = "-turns"     // counts automatic starts, see Attempts.TurnsName
+	awaySuffix    = "-away"      // the sign-in page was shown after a session was idle, see Attempts.AwayName
+	waySuffix     = "-way"       // how the browser signed in last, see Attempts.Remember
+	keptSuffix    = "-kept"      // opens a form that is kept, see Sessions.Keep
+	loneSuffix    = "-emergency" // a whole session, see Sessions.StartLone
 	slots         = 6
 	legacyVersion = "$Version" // RFC 2965 3.3.4
 )
@@ -55,7 +56,7 @@ func (n *names) own(name string) bool {
 		return true
 	}
 	rest, ok := strings.CutPrefix(name, n.base)
-	if !ok || rest == "" || rest == turnsSuffix || rest == awaySuffix || rest == waySuffix || rest == keptSuffix {
+	if !ok || rest == "" || rest == turnsSuffix || rest == awaySuffix || rest == waySuffix || rest == keptSuffix || rest == loneSuffix {
 		return ok
 	}
 	slot, ok := strings.CutPrefix(rest, attemptInfix)

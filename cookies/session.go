@@ -24,6 +24,7 @@ type Session struct {
 	// added. Tokens are needed when the session ends and not at every request, and
 	// would be most of its size.
 	partial bool
+	lone    bool  // in no store, see StartLone
 	size    int32 // of the record, without Private
 	trust   int32 // since when we would have been told of changes, see following
 

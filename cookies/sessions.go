@@ -57,6 +57,10 @@ type Sessions struct {
 	keptNames names
 	keptCodec codec
 
+	loneNames  names
+	loneCodec  codec
+	lonesEnded endedLones
+
 	epoch time.Time
 	last  atomic.Pointer[Session] // that came into memory, see economise
 	cache *otter.Cache[recordID, *Session]
@@ -97,6 +101,10 @@ func New(store Store, cfg Config) (*Sessions, error) {
 	if err != nil {
 		return nil, err
 	}
+	alone, err := newCodec(cfg.Secrets, "lone", maxCookie, LoneMost)
+	if err != nil {
+		return nil, err
+	}
 	s := &Sessions{
 		store:   store,
 		cfg:     cfg,
@@ -108,6 +116,9 @@ func New(store Store, cfg Config) (*Sessions, error) {
 
 		keptNames: newNames(cfg.Name+keptSuffix, ""),
 		keptCodec: kept,
+
+		loneNames: newNames(cfg.Name+loneSuffix, ""),
+		loneCodec: alone,
 
 		epoch:   cfg.Clock(),
 		flusher: newFlusher(),
@@ -131,9 +142,13 @@ func New(store Store, cfg Config) (*Sessions, error) {
 // ErrAmbiguous are that too and say why. With any other error the store did not
 // answer: nothing is known about the session, and the cookie must stay.
 func (s *Sessions) Load(ctx context.Context, r *http.Request, secure bool, audience string) (*Session, error) {
+	sess, over := s.loadLone(r, secure, audience)
+	if over == nil {
+		return sess, nil
+	}
 	value, n := find(r.Header["Cookie"], s.names.session(secure))
 	if n == 0 {
-		return nil, ErrNoSession
+		return nil, over
 	}
 	if n > 1 {
 		// One of them may have been planted by a neighbour in the domain, and
@@ -157,6 +172,9 @@ func (s *Sessions) Load(ctx context.Context, r *http.Request, secure bool, audie
 // Check is Load for a session that was loaded before: is it alive now? It is for
 // connections that outlast their request, such as WebSockets.
 func (s *Sessions) Check(ctx context.Context, sess *Session) (*Session, error) {
+	if sess.lone {
+		return sess, s.checkLone(sess)
+	}
 	cached, _ := s.cache.GetIfPresent(sess.ticket.id)
 	return s.judge(ctx, sess.ticket, cached, sess.Audience)
 }
@@ -257,6 +275,7 @@ func (s *Sessions) Start(ctx context.Context, w http.ResponseWriter, r *http.Req
 	if err != nil {
 		return nil, err
 	}
+	s.endLone(w, r, secure)
 	c := s.cookie(secure)
 	c.Value = value
 	if s.cfg.Persistent {
@@ -298,13 +317,18 @@ func (s *Sessions) create(ctx context.Context, t *ticket, o Opening, id authn.Id
 // End signs a browser out: at the store, in memory, then in the browser. It
 // returns the session that ended, also one that was idle too long, whatever its
 // audience. ErrNoSession if there was none; the cookie is taken away all the
-// same. After any other error nothing has ended and w is untouched.
+// same. A lone session ends in any case; beside that, after any other error nothing has
+// ended and w is untouched.
 func (s *Sessions) End(ctx context.Context, w http.ResponseWriter, r *http.Request, secure bool) (*Session, error) {
+	alone := s.endLone(w, r, secure)
 	sess, err := s.dismiss(ctx, r, secure)
 	if err != nil && !errors.Is(err, ErrNoSession) {
 		return nil, err
 	}
 	setCookie(w, expired(s.cookie(secure)))
+	if alone != nil {
+		return alone, nil
+	}
 	return sess, err
 }
 

@@ -75,6 +75,9 @@ func (f *flusher) take() []*Session {
 // ended. While the store does not answer, activity is kept and tried again.
 func (s *Sessions) Touch(sess *Session) {
 	at := s.now()
+	if sess.lone {
+		return // it lasts as long as it lasts
+	}
 	if sess.idle(at) || sess.ended(at) {
 		return // by a request that was under way for so long
 	}

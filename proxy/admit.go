@@ -12,8 +12,28 @@ import (
 )
 
 // admit asks whether a person whom a method vouches for may come in. Without a policy
-// and without accounts everybody may.
+// and without accounts everybody may whom the method can speak for.
 func (s *Server) admit(x *exchange, r *http.Request, m *Method, id authn.Identity) (accounts.Admission, error) {
+	ctx, cancel := context.WithTimeout(r.Context(), signInTime)
+	defer cancel()
+	set, c := s.set.Load(), s.context(x, m, &id)
+	if err := s.scoped(ctx, set, m, &id, c); err != nil {
+		return nil, err
+	}
+	admission, err := s.admitted(ctx, m, id, c)
+	if err != nil {
+		return nil, err
+	}
+	if in, ok := admission.(accounts.Admitted); ok && in.Account.ID == "" {
+		if err := s.unaccounted(ctx, x, set, m, &in.Identity, c); err != nil {
+			return nil, err
+		}
+		return in, nil
+	}
+	return admission, nil
+}
+
+func (s *Server) admitted(ctx context.Context, m *Method, id authn.Identity, c accounts.Context) (accounts.Admission, error) {
 	if s.Accounts == nil {
 		if !m.Admit.Zero() {
 			return nil, fmt.Errorf("method %q admits by accounts, and there are none", m.Name)
@@ -23,18 +43,36 @@ func (s *Server) admit(x *exchange, r *http.Request, m *Method, id authn.Identit
 	if m.Admit.Zero() && id.Issuer != accounts.Issuer {
 		return accounts.Admitted{Identity: id}, nil
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), signInTime)
-	defer cancel()
-	return s.Accounts.Admit(ctx, m.Admit, id, s.context(x))
+	return s.Accounts.Admit(ctx, m.Admit, id, c)
 }
 
-// context is for which app and on whose behalf something is done, for the audit trail.
-func (s *Server) context(x *exchange) accounts.Context {
-	return accounts.Context{App: x.app.Name, Client: x.client, RequestID: x.id}
+// unaccounted judges a person without an account: what the account would decide, the
+// address and the method have to.
+func (s *Server) unaccounted(ctx context.Context, x *exchange, set *Set, m *Method, id *authn.Identity, c accounts.Context) error {
+	if len(x.app.Kinds) > 0 {
+		return s.refuse(ctx, id, c, accounts.NoAccount, "the app is for accounts of some kinds only",
+			"You are signed in, but you have no account for this application yet. Ask the people who run it to make one for you.")
+	}
+	if err := s.stray(ctx, set, m, id, c); err != nil {
+		return err
+	}
+	if o := set.owner(m.Name); o != nil {
+		id.Organisation = o.Name
+	}
+	return nil
+}
+
+// context is for which app and on whose behalf something is done: what a decision is
+// made of beside the policy, and what the audit trail says.
+func (s *Server) context(x *exchange, m *Method, id *authn.Identity) accounts.Context {
+	c := accounts.Context{App: x.app.Name, Client: x.client, RequestID: x.id, Kinds: x.app.Kinds}
+	s.set.Load().belongs(&c, m, id)
+	return c
 }
 
 // turnedAway counts and logs a person who may not come in; the page says why.
-func (s *Server) turnedAway(m *Method, err error) error {
+func (s *Server) turnedAway(x *exchange, m *Method, a *authn.Attempt, id *authn.Identity, err error) error {
+	err = s.wayOf(x, m, id, a.Return, err)
 	reason := accounts.ReasonOf(err)
 	if reason == "" {
 		s.Metrics.SignInFailed(m.Name, "failed", err)
@@ -48,20 +86,39 @@ func (s *Server) turnedAway(m *Method, err error) error {
 // may not come in any more is authn.ErrEnded; a database that does not answer changes
 // nothing.
 func (s *Server) readmitted(ctx context.Context, x *exchange, m *Method, before, now authn.Identity) (authn.Identity, error) {
-	if m == nil || s.Accounts == nil || m.Admit.Zero() && now.Issuer != accounts.Issuer {
+	if m == nil {
 		return s.withRoles(x, now)
 	}
-	in, err := s.Accounts.Recheck(ctx, m.Admit, now, s.context(x))
+	set, c := s.set.Load(), s.context(x, m, &now)
+	if err := s.scoped(ctx, set, m, &now, c); err != nil {
+		return s.notAgain(x, before, now, err)
+	}
+	if s.Accounts == nil || m.Admit.Zero() && now.Issuer != accounts.Issuer {
+		if err := s.unaccounted(ctx, x, set, m, &now, c); err != nil {
+			return s.notAgain(x, before, now, err)
+		}
+		return s.withRoles(x, now)
+	}
+	in, err := s.Accounts.Recheck(ctx, m.Admit, now, c)
+	if err == nil && in.Account.ID == "" {
+		err = s.unaccounted(ctx, x, set, m, &in.Identity, c)
+	}
+	if err != nil {
+		return s.notAgain(x, before, now, err)
+	}
+	return s.withRoles(x, in.Identity)
+}
+
+// notAgain ends the session of a person who may not come in any more. If that could not
+// be found out, they count as they were.
+func (s *Server) notAgain(x *exchange, before, now authn.Identity, err error) (authn.Identity, error) {
 	if accounts.ReasonOf(err) != "" {
 		return authn.Identity{}, errors.Join(authn.ErrEnded, err)
 	}
-	if err != nil {
-		// What the provider gave may be given once only, so it must be kept.
-		s.Log.Warn("account not looked at again; it counts as it was", "request_id", x.id, "app", x.app.Name, "reason", err.Error())
-		before.Private, before.Renew, before.Until, before.Authenticated = now.Private, now.Renew, now.Until, now.Authenticated
-		return before, nil
-	}
-	return s.withRoles(x, in.Identity)
+	// What the provider gave may be given once only, so it must be kept.
+	s.Log.Warn("account not looked at again; it counts as it was", "request_id", x.id, "app", x.app.Name, "reason", err.Error())
+	before.Private, before.Renew, before.Until, before.Authenticated = now.Private, now.Renew, now.Until, now.Authenticated
+	return before, nil
 }
 
 func (s *Server) withRoles(x *exchange, id authn.Identity) (authn.Identity, error) {

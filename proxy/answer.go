@@ -60,20 +60,27 @@ func (s *Server) answer(x *exchange, r *http.Request, err error) {
 		pages.JSON(x, status, map[string]string{"error": http.StatusText(status), "message": page.Message, "code": x.id})
 		return
 	}
-	s.addWayOut(x, r, status, &page)
+	s.addWayOut(x, r, status, err, &page)
 	s.Pages.Write(x, status, x.look(), page)
 }
 
 // addWayOut offers the one thing that may help.
-func (s *Server) addWayOut(x *exchange, r *http.Request, status int, page *pages.Problem) {
+func (s *Server) addWayOut(x *exchange, r *http.Request, status int, err error, page *pages.Problem) {
 	if x.app == nil {
 		return
 	}
+	var other *otherWay
 	switch {
+	case errors.As(err, &other):
+		page.Action, page.ActionURL = other.title, other.address
+	case x.again != "":
+		page.Action, page.ActionURL = "Back to signing in", x.again
 	case status == http.StatusForbidden && !x.who.Anonymous():
 		page.Action, page.ActionURL = "Sign in as somebody else", s.Prefix+"/sign-out"
 	case status == http.StatusBadGateway || status == http.StatusGatewayTimeout || status == http.StatusServiceUnavailable && !below(r.URL.Path, s.Prefix):
 		page.Action, page.ActionURL = "Try again", r.URL.RequestURI()
+	case below(r.URL.Path, s.accountURL("")) && !x.who.Anonymous():
+		page.Action, page.ActionURL = "Back to my account", s.accountURL("")
 	case below(r.URL.Path, s.Prefix):
 		page.Action, page.ActionURL = "Back to signing in", s.Prefix+"/sign-in?choose=1"
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 
 	"foregate/authn"
 	"foregate/cookies"
@@ -28,26 +27,27 @@ func (s *Server) chooser(x *exchange, r *http.Request, set *Set) error {
 	if answered, err := s.reenter(x, r, set, s.away(x, r), rd, &page); answered || err != nil {
 		return err
 	}
-	methods := s.offered(x, set, decision)
+	w := s.ways(x, r, set, decision)
 	if page.Resume == nil {
-		if m := s.byItself(x, r, set, methods); m != nil {
+		if m := s.byItself(x, r, set, w.methods); m != nil {
 			return s.begin(x, r, m, rd, true)
 		}
 	}
-	switch len(methods) {
-	case 0:
+	switch {
+	case w.address:
+		page.Form = s.addressForm(rd, "", "")
+	case len(w.methods) == 0:
 		return nowhere(x.app)
-	case 1:
-		if page.Resume == nil && straight(r, methods[0]) {
-			return s.begin(x, r, methods[0], rd, true)
-		}
+	case len(w.methods) == 1 && !w.guessed && page.Resume == nil && straight(r, w.methods[0]):
+		return s.begin(x, r, w.methods[0], rd, true)
 	}
-	return s.showChooser(x, r, methods, rd, page)
+	page.Others = w.others
+	return s.showChooser(x, r, w.methods, rd, "", page)
 }
 
 // nowhere answers people for whom there is no way in.
 func nowhere(app *App) error {
-	if len(app.Methods) > 0 {
+	if len(app.Methods)+len(app.Guests) > 0 {
 		return authn.Refused("You can sign in to this application only from certain places, and you are not at one of them. If you need it where you are, ask the people who look after it.",
 			errors.New("no method of the app is for this address"))
 	}
@@ -113,26 +113,11 @@ func (s *Server) load(x *exchange, r *http.Request) (*cookies.Session, error) {
 	return sess, nil
 }
 
-// offered returns the app's methods, in its order, that satisfy the decision and can
-// be used from where the person is.
-func (s *Server) offered(x *exchange, set *Set, d Decision) []*Method {
-	var out []*Method
-	for _, name := range x.app.Methods {
-		m := set.methods[name]
-		if m == nil || len(d.Methods) > 0 && !slices.Contains(d.Methods, name) {
-			continue
-		}
-		if p := set.placed(name); p == nil || p.Here(x.client) {
-			out = append(out, m)
-		}
-	}
-	return out
-}
-
-func (s *Server) showChooser(x *exchange, r *http.Request, methods []*Method, rd string, page pages.Chooser) error {
+// showChooser shows the methods' buttons, and the form of the first that has one.
+func (s *Server) showChooser(x *exchange, r *http.Request, methods []*Method, rd, hint string, page pages.Chooser) error {
 	for _, m := range methods {
 		if page.Form == nil && m.asks() {
-			form, err := s.inlineForm(x, r, m, rd)
+			form, err := s.inlineForm(x, r, m, rd, hint)
 			if err != nil {
 				return err
 			}
@@ -168,8 +153,9 @@ func (s *Server) startURL(m *Method, rd string) string {
 }
 
 // inlineForm begins an attempt with a method whose form stands on the chooser.
-func (s *Server) inlineForm(x *exchange, r *http.Request, m *Method, rd string) (*pages.FormPage, error) {
+func (s *Server) inlineForm(x *exchange, r *http.Request, m *Method, rd, hint string) (*pages.FormPage, error) {
 	a := s.newAttempt(x, r, m, rd)
+	a.Hint = hint
 	ctx, cancel := context.WithTimeout(r.Context(), signInTime)
 	defer cancel()
 	reply, err := m.begin(ctx, a)

@@ -62,6 +62,7 @@ type Request struct {
 // Policy decides about one app's requests. It is pure and safe for concurrent use.
 type Policy struct {
 	methods []string // of the app
+	kinds   []string // of accounts that the app is for; empty: all
 	rules   []compiled
 	byPath  bool // whether any rule looks at the path
 	lower   bool // whether every pattern is its own folded form
@@ -73,9 +74,10 @@ type compiled struct {
 }
 
 // NewPolicy compiles rules for an app with these sign-in methods. Without a rule
-// that matches, a request must be signed in.
-func NewPolicy(methods []string, rules []Rule) *Policy {
-	p := &Policy{methods: methods, lower: true}
+// that matches, a request must be signed in. Only accounts of the kinds are let in, if
+// there are any.
+func NewPolicy(methods []string, rules []Rule, kinds ...string) *Policy {
+	p := &Policy{methods: methods, kinds: kinds, lower: true}
 	for _, r := range rules {
 		c := compiled{Rule: r}
 		if r.Path != "" && r.Path != "/**" {
@@ -105,12 +107,12 @@ func (p *Policy) Decide(id *authn.Identity, req Request) Decision {
 func (p *Policy) decide(id *authn.Identity, req Request, folded bool) Decision {
 	for i := range p.rules {
 		if rule := &p.rules[i]; rule.about(req, folded) {
-			d := rule.judge(id, req, p.methods)
+			d := rule.judge(id, req, p)
 			d.Rule = i
 			return d
 		}
 	}
-	d := signedIn(id, p.methods)
+	d := p.signedIn(id)
 	d.Rule = -1
 	return d
 }
@@ -128,7 +130,7 @@ func (c *compiled) about(req Request, folded bool) bool {
 	return match(c.exact, req.Path.Exact)
 }
 
-func (c *compiled) judge(id *authn.Identity, req Request, methods []string) Decision {
+func (c *compiled) judge(id *authn.Identity, req Request, p *Policy) Decision {
 	near := len(c.Networks) == 0 || within(c.Networks, req.Client)
 	switch {
 	case c.Allow == Nobody:
@@ -138,7 +140,7 @@ func (c *compiled) judge(id *authn.Identity, req Request, methods []string) Deci
 	case c.Allow != Anyone && !near:
 		return Decision{Reason: "not from one of the rule's networks"}
 	}
-	if d := signedIn(id, methods); d.Verdict != Allow {
+	if d := p.signedIn(id); d.Verdict != Allow {
 		if d.Verdict == SignIn && len(c.Methods) > 0 {
 			d.Methods = c.Methods
 		}
@@ -157,12 +159,15 @@ func (c *compiled) judge(id *authn.Identity, req Request, methods []string) Deci
 	return Decision{Verdict: Allow, Reason: "fulfils the rule"}
 }
 
-func signedIn(id *authn.Identity, methods []string) Decision {
+func (p *Policy) signedIn(id *authn.Identity) Decision {
 	switch {
 	case id.Anonymous():
 		return Decision{Verdict: SignIn, Reason: "not signed in"}
-	case !slices.Contains(methods, id.Method):
+	case !slices.Contains(p.methods, id.Method):
 		return Decision{Verdict: SignIn, Reason: fmt.Sprintf("signed in by %q, which is not a method of this app", id.Method)}
+	}
+	if len(p.kinds) > 0 && !slices.Contains(p.kinds, id.Kind) {
+		return Decision{Reason: fmt.Sprintf("an account of the kind %q, which this app is not for", id.Kind)}
 	}
 	return Decision{Verdict: Allow, Reason: "signed in"}
 }

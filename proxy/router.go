@@ -15,6 +15,9 @@ type App struct {
 	Name        string
 	Hosts       []string // ASCII, lower case, without a trailing dot; with a port only that port is answered
 	Methods     []string // names of the ways to sign in, in the order of their buttons
+	Guests      []string // further ones, of organisations, which are offered to their people
+	Discover    bool     // the sign-in page asks for the e-mail address first
+	Kinds       []string // of the accounts that may come in; empty: all, and people without one
 	Policy      *Policy
 	Upstream    *upstream.Upstream
 	Terms       map[string]Terms // by method
@@ -33,7 +36,12 @@ type App struct {
 func (a *App) terms(method string) Terms { return a.Terms[method] }
 
 // offers reports whether people may sign in by a method here.
-func (a *App) offers(method string) bool { return slices.Contains(a.Methods, method) }
+func (a *App) offers(method string) bool {
+	return slices.Contains(a.Methods, method) || slices.Contains(a.Guests, method)
+}
+
+// invites reports whether the app offers a method to people of an organisation alone.
+func (a *App) invites(method string) bool { return slices.Contains(a.Guests, method) }
 
 // canonicalHost returns the host that a request names, in the one form that apps
 // are configured in, and the same with its port. Both are empty when the Host

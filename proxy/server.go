@@ -21,6 +21,7 @@ import (
 	"foregate/internal/onetime"
 	"foregate/proxy/admin"
 	"foregate/proxy/pages"
+	"foregate/proxy/scim"
 )
 
 // Config is what a Server needs for its whole life.
@@ -38,8 +39,10 @@ type Config struct {
 	Codes    *onetime.Codes     // prove that an account is somebody's; nil without Mail
 	Mail     authn.Mailer
 	Attempts *cookies.Attempts
+	Tries    authn.Tries // at what people must know to change it
 	Pages    *pages.Pages
 	Metrics  *admin.Metrics
+	Visits   Visits       // nil where nobody counts them
 	Log      *slog.Logger // decisions and faults
 	Access   *slog.Logger // a line for each request; nil for none
 }
@@ -51,17 +54,35 @@ type Server struct {
 	set         atomic.Pointer[Set]
 	crossOrigin *http.CrossOriginProtection
 	ids         requestIDs
+	lost        lostCookies
 }
+
+// Visits counts the visits of people, for reports. It must not wait.
+type Visits interface{ Count(v accounts.Visit) }
 
 // Set is the apps and methods that are in force together.
 type Set struct {
+	SCIM *scim.Handler // nil where no organisation keeps its people here
+
 	hosts   map[string]*App
 	methods map[string]*Method
+
+	organisations []*Organisation
+	owners        map[string]*Organisation // by method
 }
 
-// NewSet indexes apps by host and methods by name.
-func NewSet(apps []*App, methods []*Method) *Set {
-	set := &Set{hosts: make(map[string]*App), methods: make(map[string]*Method)}
+// NewSet indexes apps by host and methods by name. Methods of an organisation admit its
+// people only, whatever their Admit says.
+func NewSet(apps []*App, methods []*Method, organisations ...*Organisation) *Set {
+	set := &Set{
+		hosts: make(map[string]*App), methods: make(map[string]*Method),
+		organisations: organisations, owners: make(map[string]*Organisation),
+	}
+	for _, o := range organisations {
+		for _, m := range o.Methods {
+			set.owners[m] = o
+		}
+	}
 	for _, a := range apps {
 		for _, h := range a.Hosts {
 			set.hosts[h] = a
@@ -72,6 +93,9 @@ func NewSet(apps []*App, methods []*Method) *Set {
 	}
 	for _, m := range methods {
 		set.methods[m.Name] = m
+		if o := set.owners[m.Name]; o != nil {
+			m.Admit.Organisation = o.Name
+		}
 	}
 	return set
 }

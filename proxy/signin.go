@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"time"
 
 	"foregate/authn"
@@ -28,7 +27,13 @@ func (s *Server) start(x *exchange, r *http.Request, set *Set, name string) erro
 
 // begin starts an attempt; auto says that nobody clicked.
 func (s *Server) begin(x *exchange, r *http.Request, m *Method, rd string, auto bool) error {
+	return s.beginFor(x, r, m, rd, auto, "")
+}
+
+// beginFor is begin for a person who has given a name or an address already.
+func (s *Server) beginFor(x *exchange, r *http.Request, m *Method, rd string, auto bool, hint string) error {
 	a := s.newAttempt(x, r, m, rd)
+	a.Hint = hint
 	a.Fresh = r.URL.Query().Get("fresh") != "" || s.mustProve(x, r, m.Name)
 	ctx, cancel := context.WithTimeout(r.Context(), signInTime)
 	defer cancel()
@@ -36,8 +41,13 @@ func (s *Server) begin(x *exchange, r *http.Request, m *Method, rd string, auto 
 	if err != nil {
 		return s.notThisWay(m, err)
 	}
-	if _, isRedirect := reply.(authn.Redirect); isRedirect && auto && s.circling(x, r) {
-		return s.stopCircling(x, m, rd)
+	if _, isRedirect := reply.(authn.Redirect); isRedirect && auto {
+		if s.circling(x, r) {
+			return s.stopCircling(x, m, rd)
+		}
+		if m.recognises() {
+			s.lost.away(x, r)
+		}
 	}
 	return s.reply(x, r, m, a, reply)
 }
@@ -92,7 +102,7 @@ func (s *Server) restart(x *exchange, r *http.Request, m *Method) error {
 	if r.Header.Get("Cookie") == "" {
 		return authn.Invalid("Your browser does not keep cookies for this site, so you cannot be signed in. Allow cookies, then try again.", errors.New("form answer without any cookie"))
 	}
-	form, err := s.inlineForm(x, r, m, rd)
+	form, err := s.inlineForm(x, r, m, rd, "")
 	if err != nil {
 		return err
 	}
@@ -195,8 +205,8 @@ func (s *Server) reply(x *exchange, r *http.Request, m *Method, a *authn.Attempt
 			status = http.StatusUnprocessableEntity
 		}
 		page := s.formPage(m, a, reply)
-		if len(x.app.Methods) > 1 {
-			page.Others = s.Prefix + "/sign-in?" + url.Values{"rd": {a.Return}, "choose": {"1"}}.Encode()
+		if len(x.app.Methods)+len(x.app.Guests) > 1 {
+			page.Others = s.chooseURL(a.Return, "1")
 		}
 		s.Pages.Write(x, status, &x.app.Look, *page)
 	default:
@@ -214,10 +224,10 @@ func (s *Server) signedIn(x *exchange, r *http.Request, m *Method, a *authn.Atte
 	if id.Anonymous() || id.User == "" {
 		return fmt.Errorf("method %q vouched for nobody", m.Name)
 	}
-	id.Method = m.Name
+	id.Method, id.Organisation, id.Kind = m.Name, "", ""
 	admission, err := s.admit(x, r, m, id)
 	if err != nil {
-		return s.turnedAway(m, err)
+		return s.turnedAway(x, m, a, &id, err)
 	}
 	if v, ok := admission.(accounts.Verify); ok {
 		return s.askForProof(x, r, m, a, pending{Verify: v, Identity: id})
@@ -229,7 +239,7 @@ func (s *Server) signedIn(x *exchange, r *http.Request, m *Method, a *authn.Atte
 func (s *Server) letIn(x *exchange, r *http.Request, m *Method, a *authn.Attempt, id authn.Identity) error {
 	var err error
 	if id.Roles, err = x.app.Roles.Of(&id); err != nil {
-		return s.turnedAway(m, err)
+		return s.turnedAway(x, m, a, &id, err)
 	}
 	id.Placed = s.set.Load().placed(m.Name) != nil
 	sess, err := s.Sessions.Start(r.Context(), x, r, x.secure, cookies.Opening{
@@ -240,13 +250,26 @@ func (s *Server) letIn(x *exchange, r *http.Request, m *Method, a *authn.Attempt
 	}
 	s.Attempts.Drop(x, r, x.secure, a.ID)
 	x.who = &sess.Identity
-	if m.recognises() {
+	if m.recognises() || s.set.Load().owner(m.Name) != nil {
 		s.Attempts.Remember(x, x.secure, m.Name)
 	}
 	s.Metrics.SignIn(m.Name, "ok")
+	s.countVisit(m, id)
 	s.Log.Info("signed in", "request_id", x.id, "app", x.app.Name, "method", m.Name, "user", id.User,
 		"issuer", id.Issuer, "subject", id.Subject, "session", sess.Handle(), "client", x.peer)
 	rd := returnTo(a.Return, s.Prefix, x.host, x.app.ReturnHosts)
 	redirect(x, http.StatusSeeOther, s.onward(x, r, &id, rd))
 	return nil
+}
+
+// countVisit counts a sign-in for the reports of a subscription.
+func (s *Server) countVisit(m *Method, id authn.Identity) {
+	if s.Visits == nil || !m.Visits && !id.Placed && !m.recognises() {
+		return
+	}
+	v := accounts.Visit{Method: m.Name, User: id.User}
+	if m.Admit.Organisation != "*" {
+		v.Organisation = m.Admit.Organisation
+	}
+	s.Visits.Count(v)
 }

@@ -122,9 +122,9 @@ func (s *Server) proof(ctx context.Context, x *exchange, r *http.Request, m *Met
 	case address != p.Verify.Address:
 		return authn.Invalid("Please sign in again.", errors.New("a code that was sent to another address"))
 	}
-	in, err := s.Accounts.Confirm(ctx, m.Admit, p.Verify, p.Identity, s.context(x))
+	in, err := s.Accounts.Confirm(ctx, m.Admit, p.Verify, p.Identity, s.context(x, m, &p.Identity))
 	if err != nil {
-		return s.turnedAway(m, err)
+		return s.turnedAway(x, m, a, &p.Identity, err)
 	}
 	s.Sessions.LetGo(ctx, a.Values[keepProof])
 	return s.letIn(x, r, m, a, in.Identity)

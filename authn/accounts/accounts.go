@@ -84,6 +84,17 @@ type Context struct {
 	// is the one that the app, the method or the network belongs to. Empty: no limit for
 	// a change; people without organisation for a sign-in.
 	Organisation string
+
+	// These are for a sign-in.
+
+	// Guessed says that Organisation is where the person is and not who they are: accounts
+	// without one fit too.
+	Guessed bool
+	// Away are the organisations whose people must use methods of their own, of which
+	// this is none. Accounts that are exempt may come in all the same.
+	Away []string
+	// Kinds are the kinds of accounts that the app is for; empty: all.
+	Kinds []string
 }
 
 // Accounts is the store. Its methods may be called concurrently.

@@ -289,3 +289,16 @@ func (a *Accounts) Delete(ctx context.Context, c Context, id string) error {
 	}
 	return a.end(ctx, ended)
 }
+
+// EndSessions ends the sessions of an account again, where an earlier call could not.
+func (a *Accounts) EndSessions(ctx context.Context, c Context, id string) error {
+	account, err := c.mine(a.Get(ctx, id))
+	if err != nil {
+		return err
+	}
+	links, err := a.Links(ctx, id)
+	if err != nil {
+		return err
+	}
+	return a.end(ctx, Ended{Account: account, Links: links, Why: "end_sessions"})
+}

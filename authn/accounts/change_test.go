@@ -412,3 +412,29 @@ func TestUsageAddsUpByDayOrganisationAndPerson(t *testing.T) {
 		}
 	})
 }
+
+func TestSessionsThatCouldNotBeEndedAreEndedAgain(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, w *world) {
+		alice := w.create(t, Account{Username: "alice", Email: "alice@a.example", Organisation: "a"})
+		p := onSight
+		p.Organisation = "a"
+		w.admitted(t, p, person("s-1", "alice@a.example"))
+		mine := Context{Actor: "scim:a", Organisation: "a"}
+		w.fail = errors.New("the store is down")
+		if err := w.Disable(t.Context(), mine, alice.ID); !errors.Is(err, w.fail) {
+			t.Fatalf("disable: %v", err)
+		}
+		w.fail = nil
+		w.told()
+		if err := w.EndSessions(t.Context(), Context{Organisation: "b"}, alice.ID); !errors.Is(err, ErrNotFound) {
+			t.Errorf("by another organisation: %v", err)
+		}
+		if err := w.EndSessions(t.Context(), mine, alice.ID); err != nil {
+			t.Fatal(err)
+		}
+		told := w.told()
+		if len(told) != 1 || told[0].Refresh || told[0].Account.ID != alice.ID || len(told[0].Links) != 1 {
+			t.Errorf("told %+v", told)
+		}
+	})
+}

@@ -116,6 +116,9 @@ func (p *Policy) organisation(c Context) (name string, all bool) {
 	return p.Organisation, false
 }
 
+// ofKind reports whether a kind is one of those that are let in; none named is all.
+func ofKind(kinds []string, kind string) bool { return len(kinds) == 0 || slices.Contains(kinds, kind) }
+
 // fits says why an account must not be used, or "". For a linked account only the
 // method's own organisation counts: that of a request may be a guess, by the domain of
 // an address for one, and addresses change.
@@ -124,13 +127,18 @@ func (p *Policy) fits(a *Account, c Context, linked bool) Reason {
 	if linked && p.Organisation == "" {
 		all = true
 	}
+	if c.Guessed && a.Organisation == "" && p.Organisation == "" {
+		all = true
+	}
 	switch {
 	case !all && a.Organisation != organisation:
 		return WrongOrg
-	case len(p.Kinds) > 0 && !slices.Contains(p.Kinds, a.Kind):
+	case !ofKind(p.Kinds, a.Kind) || !ofKind(c.Kinds, a.Kind):
 		return WrongKind
 	case a.Status != Active:
 		return IsDisabled
+	case !a.Exempt && a.Organisation != "" && slices.Contains(c.Away, a.Organisation):
+		return OwnSignIn
 	case p.ExemptOnly && !a.Exempt:
 		return NotExempt
 	}

@@ -22,7 +22,8 @@ const (
 	WrongOrg        Reason = "wrong_organisation"
 	WrongKind       Reason = "kind_not_allowed"
 	NotExempt       Reason = "not_exempt"
-	NoAddress       Reason = "no_address" // a code is to be sent, and the account has no address
+	OwnSignIn       Reason = "own_sign_in_only" // the account's organisation has methods of its own, and this is none
+	NoAddress       Reason = "no_address"       // a code is to be sent, and the account has no address
 	NotMatched      Reason = "nothing_to_match"
 	Changed         Reason = "changed" // the account is not as it was when the code was sent
 	SeveralRoles    Reason = "several_roles"
@@ -43,6 +44,7 @@ var words = map[Reason]string{
 	ConflictSeveral: "Several accounts here could be yours. Ask the people who run this application which one is.",
 	ConflictName:    "Somebody else has your user name here already. Ask the people who run this application to make an account for you.",
 	NotExempt:       "You cannot sign in this way. Go back and choose your organisation's sign-in.",
+	OwnSignIn:       "Your organisation wants you to use its own sign-in. Go back and choose it.",
 	NoAddress:       "Your account here has no e-mail address to which we could send a code. Ask the people who run this application to add it.",
 	Changed:         "Your account was changed while you signed in. Please sign in again.",
 	SeveralRoles:    "You have several roles in this application, and only one is allowed. Ask the people who run it to leave you one.",
@@ -63,6 +65,14 @@ func (r *Refusal) Error() string {
 		return "accounts: refused: " + string(r.Reason)
 	}
 	return fmt.Sprintf("accounts: refused: %s: %s", r.Reason, r.Detail)
+}
+
+// Organisation is that of the account which the refusal is about, or "".
+func (r *Refusal) Organisation() string {
+	if r.account == nil {
+		return ""
+	}
+	return r.account.Organisation
 }
 
 // ReasonOf returns why err refuses, or "" if it is no refusal of this package.

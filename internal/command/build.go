@@ -17,6 +17,7 @@ import (
 	"foregate/internal/config"
 	"foregate/proxy"
 	"foregate/proxy/pages"
+	"foregate/proxy/scim"
 	"foregate/upstream"
 )
 
@@ -60,14 +61,45 @@ func (b *builder) set() (*proxy.Set, error) {
 			return nil, fmt.Errorf("method %q: %w", m.Name, err)
 		}
 		methods = append(methods, &proxy.Method{
-			Name: m.Name, Title: title, Config: m.Config, Admit: m.Admit,
+			Name: m.Name, Title: title, Config: m.Config, Admit: m.Admit, Visits: b.file.NeedsAccounts(),
 			Env: authn.Env{
 				Name: m.Name, Title: title, Once: b.once, Tries: b.tries, Log: b.log, Claims: claims,
 				Keys: keys, People: peopleOf(b.accounts), Mail: b.mail,
 			},
 		})
 	}
-	return proxy.NewSet(apps, methods), nil
+	set := proxy.NewSet(apps, methods, b.organisations()...)
+	set.SCIM = b.scim()
+	return set, nil
+}
+
+func (b *builder) organisations() []*proxy.Organisation {
+	var all []*proxy.Organisation
+	for i := range b.file.Organisations {
+		o := &b.file.Organisations[i]
+		all = append(all, &proxy.Organisation{
+			Name: o.Name, Title: o.Title, Domains: o.Domains, Networks: o.Networks, Methods: o.Methods, Only: o.Only,
+		})
+	}
+	return all
+}
+
+// scim takes requests of the organisations that have a token; nil where none has.
+func (b *builder) scim() *scim.Handler {
+	var all []scim.Organisation
+	for i := range b.file.Organisations {
+		o := &b.file.Organisations[i]
+		if o.SCIM == nil {
+			continue
+		}
+		all = append(all, scim.Organisation{
+			Name: o.Name, Secret: scim.Hash(o.SCIM.Token.Reveal()), Kind: o.SCIM.Kind, Roles: o.SCIM.Roles, Domains: o.Domains,
+		})
+	}
+	if len(all) == 0 || b.accounts == nil {
+		return nil
+	}
+	return scim.New(scim.Config{Organisations: all, Accounts: b.accounts, Tries: b.tries})
 }
 
 // identityHeaders are the names of all apps' identity headers: none of them is
@@ -132,8 +164,10 @@ func (b *builder) app(c *config.App, strip []string) (*proxy.App, error) {
 	if err != nil {
 		return nil, err
 	}
+	guests := b.file.Guests(c)
 	return &proxy.App{
-		Name: c.Name, Hosts: c.Hosts, Methods: c.Methods, Policy: proxy.NewPolicy(c.Methods, rulesOf(c)), Upstream: up,
+		Name: c.Name, Hosts: c.Hosts, Methods: c.Methods, Guests: guests, Discover: b.file.Asks(c), Kinds: c.Kinds,
+		Policy: proxy.NewPolicy(slices.Concat(c.Methods, guests), rulesOf(c), c.Kinds...), Upstream: up,
 		Terms: b.terms(c), Activity: proxy.Activity{All: c.Activity.Counts == "all", Except: c.Activity.Except},
 		Roles: c.Roles,
 		Look:  look, ReturnHosts: c.ReturnHosts, RawPath: c.RawPath, Audience: b.audience(c),
@@ -143,8 +177,9 @@ func (b *builder) app(c *config.App, strip []string) (*proxy.App, error) {
 // terms of sessions at an app, for each of its methods.
 func (b *builder) terms(c *config.App) map[string]proxy.Terms {
 	all := make(map[string]proxy.Terms)
+	ways := slices.Concat(c.Methods, b.file.Guests(c))
 	for _, m := range b.file.Methods {
-		if !slices.Contains(c.Methods, m.Name) {
+		if !slices.Contains(ways, m.Name) {
 			continue
 		}
 		s := b.file.Session

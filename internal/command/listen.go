@@ -115,12 +115,19 @@ func (fg *running) stop() {
 			_ = srv.Close()
 		}
 	}
+	if fg.background != nil {
+		fg.background()
+		<-fg.idle
+	}
 	if fg.set != nil {
 		closeSet(fg.set)
 	}
 	fg.post.close()
 	if fg.sessions != nil {
 		_ = fg.sessions.Close()
+	}
+	if fg.visits != nil {
+		fg.visits.Close()
 	}
 	if fg.people != nil {
 		_ = fg.people.Close()

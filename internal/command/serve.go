@@ -71,25 +71,29 @@ func (sh *shell) serve(ctx context.Context, path string, newSecrets bool) error 
 
 // running is a Foregate that serves.
 type running struct {
-	server   *proxy.Server
-	admin    *admin.Listener
-	api      *admin.API
-	guard    *admin.Guard
-	file     atomic.Pointer[config.File] // that is in force
-	log      *slog.Logger
-	builder  builder
-	sessions *cookies.Sessions
-	accounts *accounts.Accounts // nil where nobody needs one
-	people   io.Closer
-	store    io.Closer
-	access   io.Closer
-	metrics  *admin.Metrics
-	post     post
-	servers  []*http.Server
-	adminSrv *http.Server
-	failed   chan error
-	set      *proxy.Set
-	app      net.Addr // of the public listener
+	server     *proxy.Server
+	admin      *admin.Listener
+	api        *admin.API
+	guard      *admin.Guard
+	file       atomic.Pointer[config.File] // that is in force
+	log        *slog.Logger
+	builder    builder
+	sessions   *cookies.Sessions
+	accounts   *accounts.Accounts // nil where nobody needs one
+	visits     *accounts.Tally    // nil without accounts
+	people     io.Closer
+	store      io.Closer
+	access     io.Closer
+	refresher  *refresher
+	background context.CancelFunc // ends what goes on beside requests; nil without it
+	idle       chan struct{}      // closed when it has ended
+	metrics    *admin.Metrics
+	post       post
+	servers    []*http.Server
+	adminSrv   *http.Server
+	failed     chan error
+	set        *proxy.Set
+	app        net.Addr // of the public listener
 }
 
 // start opens everything that the file names and begins to listen. It does not
@@ -173,17 +177,27 @@ func (fg *running) open(file *config.File, tables Tables, opened, store Store, e
 	if err != nil {
 		return err
 	}
-	fg.server = proxy.New(proxy.Config{
+	cfg := proxy.Config{
 		Accounts: fg.accounts, Codes: codes, Mail: &fg.post,
 		Prefix: file.Prefix, Trusted: file.TrustedProxies, MaxForm: int64(file.Limits.MaxFormBytes),
 		MaxTarget: file.Limits.MaxURLBytes, Patience: file.Limits.BodyTimeout, Keys: signer.JWKS, KeepPosts: file.Session.Keep,
-		Sessions: fg.sessions, Attempts: attempts, Pages: page, Metrics: fg.metrics, Log: fg.log, Access: access,
-	})
+		Sessions: fg.sessions, Attempts: attempts, Tries: fg.builder.tries, Pages: page, Metrics: fg.metrics, Log: fg.log, Access: access,
+	}
+	if fg.visits != nil {
+		cfg.Visits = fg.visits
+	}
+	fg.server = proxy.New(cfg)
 	fg.builder.onError = fg.server.UpstreamFailed
 	fg.post.figures(fg.metrics)
 	fg.metrics.Gauge("foregate_sessions", "Sessions in this process's memory.", func() float64 { return float64(fg.sessions.Cached()) })
 	if err := fg.openAdmin(file, store, secrets); err != nil {
 		return err
+	}
+	if fg.accounts != nil {
+		fg.refresher = newRefresher(fg.accounts, spent, func() *proxy.Set { return fg.server.Set() }, fg.log, fg.metrics.Directories())
+		ctx, cancel := context.WithCancel(context.Background())
+		fg.background, fg.idle = cancel, make(chan struct{})
+		go func() { defer close(fg.idle); fg.refresher.run(ctx) }()
 	}
 	return fg.swap(file)
 }

@@ -11,19 +11,22 @@ import (
 
 // App is one application: its hosts, who may use it, and what it is told.
 type App struct {
-	Name        string         `yaml:"name" required:"true" doc:"Its name in logs and signed assertions: lower-case letters, digits and dashes."`
-	Hosts       []string       `yaml:"hosts" required:"true" doc:"Hosts that people reach it by, without scheme; a port only if it is part of the address."`
-	Upstream    Upstream       `yaml:"upstream" doc:"Where the application itself listens."`
-	Methods     []string       `yaml:"methods" required:"true" doc:"Names of the ways to sign in, in the order of the buttons."`
-	Rules       []Rule         `yaml:"rules" doc:"Who may do what; the first rule that matches decides, and without a match people must be signed in."`
-	Roles       accounts.Roles `yaml:"roles" doc:"Which roles people have here; without order the application decides by itself."`
-	Headers     Headers        `yaml:"headers" doc:"How the application is told who is asking."`
-	RawQuery    bool           `yaml:"raw_query" default:"false" doc:"Pass on queries with ; or broken % escapes unchanged, for old applications."`
-	RawPath     bool           `yaml:"raw_path" default:"false" doc:"Let encoded and doubled slashes in the path through to the application."`
-	ReturnHosts []string       `yaml:"return_hosts" doc:"Further hosts that a sign-in may lead back to; .hospital.example means all below that domain."`
-	Session     Terms          `yaml:"session" doc:"Its own limits of sessions."`
-	Activity    Activity       `yaml:"activity" doc:"Which requests show that a person is there, and so put off the end of the session."`
-	Page        Page           `yaml:"page" doc:"Look of the sign-in pages."`
+	Name          string         `yaml:"name" required:"true" doc:"Its name in logs and signed assertions: lower-case letters, digits and dashes."`
+	Hosts         []string       `yaml:"hosts" required:"true" doc:"Hosts that people reach it by, without scheme; a port only if it is part of the address."`
+	Upstream      Upstream       `yaml:"upstream" doc:"Where the application itself listens."`
+	Methods       []string       `yaml:"methods" required:"true" doc:"Names of the ways to sign in, in the order of the buttons."`
+	Organisations []string       `yaml:"organisations" default:"['*']" doc:"Organisations whose people may sign in here with their own methods, beside those above; * for all, [] for none."`
+	Discover      *bool          `yaml:"discover" doc:"Ask for the e-mail address first, whose domain leads to an organisation's methods; unless given, where people of several organisations can only be told apart by it."`
+	Kinds         []string       `yaml:"kinds" doc:"Only accounts of these kinds may come in, however they sign in; all by default."`
+	Rules         []Rule         `yaml:"rules" doc:"Who may do what; the first rule that matches decides, and without a match people must be signed in."`
+	Roles         accounts.Roles `yaml:"roles" doc:"Which roles people have here; without order the application decides by itself."`
+	Headers       Headers        `yaml:"headers" doc:"How the application is told who is asking."`
+	RawQuery      bool           `yaml:"raw_query" default:"false" doc:"Pass on queries with ; or broken % escapes unchanged, for old applications."`
+	RawPath       bool           `yaml:"raw_path" default:"false" doc:"Let encoded and doubled slashes in the path through to the application."`
+	ReturnHosts   []string       `yaml:"return_hosts" doc:"Further hosts that a sign-in may lead back to; .hospital.example means all below that domain."`
+	Session       Terms          `yaml:"session" doc:"Its own limits of sessions."`
+	Activity      Activity       `yaml:"activity" doc:"Which requests show that a person is there, and so put off the end of the session."`
+	Page          Page           `yaml:"page" doc:"Look of the sign-in pages."`
 }
 
 // Activity says which requests show that a person is there.

@@ -26,6 +26,7 @@ func check(f *File, kinds []Kind, r *report) {
 	c.admin()
 	c.prefix()
 	c.methods()
+	c.organisations()
 	c.apps()
 	c.cookieDomain()
 }
@@ -34,11 +35,7 @@ func check(f *File, kinds []Kind, r *report) {
 // must say it by the name of the risk.
 func (c *checker) trust() {
 	for i, p := range c.file.TrustedProxies {
-		widest := 8 // bits of 10.0.0.0/8
-		if p.Addr().Is6() {
-			widest = 7 // of fc00::/7
-		}
-		if p.IsValid() && p.Bits() < widest {
+		if p.IsValid() && wide(p) {
 			c.fault(item("trusted_proxies", i), FaultAt{
 				Problem: "trusts too much of the internet to say who a client is", Found: quoted(p.String()),
 				Allowed: "networks of your own, /8 (IPv6: /7) or smaller",
@@ -58,6 +55,15 @@ func (c *checker) trust() {
 	}
 	c.file.TrustedProxies = everywhere()
 	c.warn("insecure_trust_all_proxies", "every client may say that it is somebody else's address", "list the addresses of your proxies in trusted_proxies")
+}
+
+// wide reports whether a network is larger than the largest that can be one's own:
+// 10.0.0.0/8, fc00::/7.
+func wide(p netip.Prefix) bool {
+	if p.Addr().Is6() {
+		return p.Bits() < 7
+	}
+	return p.Bits() < 8
 }
 
 // everywhere is every address there is.

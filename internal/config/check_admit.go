@@ -17,7 +17,7 @@ func (c *checker) admits(path string, m *Method) {
 
 // NeedsAccounts reports whether the file makes use of accounts.
 func (f *File) NeedsAccounts() bool {
-	if len(f.Admin.Allow) > 0 {
+	if len(f.Admin.Allow) > 0 || len(f.Organisations) > 0 {
 		return true
 	}
 	for i := range f.Methods {

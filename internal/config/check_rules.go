@@ -14,7 +14,7 @@ func (c *checker) rules(path string, a *App) {
 		rule := &a.Rules[i]
 		c.rulePath(join(at, "path"), rule.Path)
 		c.httpMethods(join(at, "http_methods"), rule.HTTPMethods)
-		c.methodNames(join(at, "methods"), rule.Methods, a.Methods)
+		c.methodNames(join(at, "methods"), rule.Methods, append(slices.Clone(a.Methods), c.file.Guests(a)...))
 		c.conditions(at, rule)
 		c.reachable(path, a.Rules, i)
 	}

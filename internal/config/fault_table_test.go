@@ -20,6 +20,12 @@ func redis(section string) string {
 	return "session: {secrets: [" + strings.Repeat("s", 32) + "]}\nstorage: {redis: {" + section + "}}\n"
 }
 
+const scim = "scim: {token: tttttttttttttttttttttttttttttttt}"
+
+func organisation(section string) string {
+	return "organisations: [{name: a, " + section + "}]\n"
+}
+
 func mailed(smtp string) string {
 	return "mail: {from: a@b.example, smtp: {" + smtp + "}}\n"
 }
@@ -28,6 +34,7 @@ func TestEachFaultHasPlaceAndWords(t *testing.T) {
 	const badgeLine = "badge: {server: https://badge.example}"
 	app := func(line string) string { return least + "    " + line + "\n" }
 	method := func(section string) string { return with(badgeLine, section) }
+	orgs := func(lines string) string { return with("methods: [ward]", "methods: [ward]\norganisations:\n"+lines) }
 	tests := map[string]struct {
 		text string
 		want string // how the one fault begins, and after … how it goes on
@@ -50,8 +57,8 @@ func TestEachFaultHasPlaceAndWords(t *testing.T) {
 		"tag":                  {least + "prefix: !x /sso\n", "9:9: prefix: a value that begins with ! has a YAML tag"},
 		"merge":                {least + "log: {<<: {level: info}}\n", "9:7: log: a key must be plain text"},
 		"key that is a map":    {least + "log: {? {a: b} : c}\n", "9:9: log: a key must be plain text"},
-		"unknown key":          {least + "sesion: {idle: 20m}\n", `9:1: sesion: unknown key (allowed admin, apps, insecure_trust_all_proxies, limits, listen, log, mail, methods, prefix, session, storage, tls, trusted_proxies); correct or remove it — did you mean "session"?`},
-		"nothing alike":        {least + "quux: 1\n", "9:1: quux: unknown key (allowed admin, apps, insecure_trust_all_proxies, limits, listen, log, mail, methods, prefix, session, storage, tls, trusted_proxies); correct or remove it"},
+		"unknown key":          {least + "sesion: {idle: 20m}\n", `9:1: sesion: unknown key (allowed admin, apps, insecure_trust_all_proxies, limits, listen, log, mail, methods, organisations, prefix, session, storage, tls, trusted_proxies); correct or remove it — did you mean "session"?`},
+		"nothing alike":        {least + "quux: 1\n", "9:1: quux: unknown key (allowed admin, apps, insecure_trust_all_proxies, limits, listen, log, mail, methods, organisations, prefix, session, storage, tls, trusted_proxies); correct or remove it"},
 		"duplicate key":        {least + "prefix: /a\nprefix: /b\n", "10:1: prefix: is there already in line 9; keep one of the two"},
 		"map wanted":           {least + "log: json\n", "9:6: log: is of the wrong kind (found a text; allowed a map of keys)"},
 		"list wanted":          {app("rules: {path: /x}"), "9:5: apps[0].rules: is of the wrong kind (found a map; allowed a list)"},
@@ -70,6 +77,11 @@ func TestEachFaultHasPlaceAndWords(t *testing.T) {
 		"mail to nowhere":      {least + "mail: {from: a@b.example, allowed_domains: [b.example, '*'], smtp: {address: 'smtp.b.example:587'}}\n", `9:56: mail.allowed_domains[1]: "*" is not a domain`},
 		"mail, timeout":        {least + mailed("address: 'smtp.b.example:587', timeout: 1h"), `9:74: mail.smtp.timeout: is too large`},
 		"mail, templates":      {least + "mail: {from: a@b.example, templates: /nowhere, smtp: {address: 'smtp.b.example:587'}}\n", "9:38: mail.templates: cannot be used: "},
+		"scim without token":   {least + organisation("scim: {}"), "9:27: organisations[0].scim.token: is missing; add token: Bearer token"},
+		"scim token, short":    {least + organisation("scim: {token: abc}"), "9:41: organisations[0].scim.token: the token is too short (found 3 bytes; allowed 32 bytes or more)"},
+		"scim token, spaces":   {least + organisation("scim: {token: "+strings.Repeat("s t", 11)+"}"), "9:41: organisations[0].scim.token: has spaces in it"},
+		"scim token, twice":    {least + organisation(scim+"}, {name: b, "+scim), "9:101: organisations[1].scim.token: is the token of the organisation"},
+		"scim role":            {least + organisation("scim: {roles: [nurse, ''], token: "+strings.Repeat("t", 32)+"}"), "9:49: organisations[0].scim.roles[1]: is empty"},
 		"mail is needed":       {method("letter: {}"), "3:5: methods[0].letter: sends letters, and there is no section mail"},
 		"two redis":            {least + redis("addresses: ['r:1', 's:1']"), "10:19: storage.redis.addresses: a single server has one address (found 2 of them); set sentinel"},
 		"redis of two shapes":  {least + redis("addresses: ['r:1'], cluster: true, sentinel: x"), "10:64: storage.redis.sentinel: cannot stand beside cluster: true"},
@@ -147,6 +159,33 @@ func TestEachFaultHasPlaceAndWords(t *testing.T) {
 		"unknown method":       {with("methods: [ward]", "methods: [wrad]"), `8:15: apps[0].methods[0]: there is no such method (found "wrad"; allowed ward); write the name of one of the methods — did you mean "ward"?`},
 		"two doors":            {"methods: [{name: a, door: {}}, {name: b, door: {}}]\n" + with("methods: [ward]", "methods: [a, b]")[strings.Index(least, "apps:"):], "6:18: apps[0].methods[1]: takes the door, as a does"},
 		"method twice":         {with("methods: [ward]", "methods: [ward, ward]"), "8:21: apps[0].methods[1]: is listed twice"},
+		"org name":             {orgs("  - {name: St Elsewhere}"), `10:12: organisations[0].name: is not a plain name (found "St Elsewhere"`},
+		"org twice":            {orgs("  - {name: a}\n  - {name: a}"), "11:12: organisations[1].name: the name is taken by organisations[0] in line 10"},
+		"org method":           {orgs("  - {name: a, methods: [wrad]}"), `10:25: organisations[0].methods[0]: there is no such method (found "wrad"; … did you mean "ward"?`},
+		"org shared method":    {orgs("  - {name: a, methods: [ward]}\n  - {name: b, methods: [ward]}"), "11:25: organisations[1].methods[0]: is a method of the organisation a already, and a method can sign in people of one organisation only"},
+		"org only":             {orgs("  - {name: a, only: true}"), "10:21: organisations[0].only: its people must use its methods, and it has none"},
+		"org domain":           {orgs("  - {name: a, domains: ['@a.example']}"), "10:25: organisations[0].domains[0]: is not a domain of e-mail addresses"},
+		"org domain bare":      {orgs("  - {name: a, domains: [localhost]}"), "10:25: organisations[0].domains[0]: is not a domain of e-mail addresses"},
+		"org domain address":   {orgs("  - {name: a, domains: [192.0.2.1]}"), "10:25: organisations[0].domains[0]: is not a domain of e-mail addresses"},
+		"org domain port":      {orgs("  - {name: a, domains: ['a.example:25']}"), "10:25: organisations[0].domains[0]: is not a domain of e-mail addresses"},
+		"org public domain":    {orgs("  - {name: a, domains: [.co.uk]}"), "10:25: organisations[0].domains[0]: would make people of all sorts"},
+		"org domain of two":    {orgs("  - {name: a, domains: [a.example]}\n  - {name: b, domains: [b.example, a.example]}"), "11:36: organisations[1].domains[1]: belongs to the organisation a already, by line 10"},
+		"org domain below":     {orgs("  - {name: a, domains: [.a.example]}\n  - {name: b, domains: [ward.a.example]}"), "11:25: organisations[1].domains[0]: belongs to the organisation a already"},
+		"org domain covered":   {orgs("  - {name: a, domains: [.a.example, .ward.a.example]}"), "10:37: organisations[0].domains[1]: is covered by the item in line 10"},
+		"org network of two":   {orgs("  - {name: a, networks: [10.1.0.0/16]}\n  - {name: b, networks: [10.1.2.3]}"), "11:26: organisations[1].networks[0]: belongs to the organisation a already, by line 10"},
+		"org network wide":     {orgs("  - {name: a, networks: [0.0.0.0/1]}"), "10:26: organisations[0].networks[0]: is so wide that strangers are in it"},
+		"org desk":             {orgs("  - {name: a, desk: [desk]}"), "10:22: organisations[0].desk[0]: is not an e-mail address"},
+		"org desk of two":      {orgs("  - {name: a, desk: [d@a.example]}\n  - {name: b, desk: [D@A.example]}"), "11:22: organisations[1].desk[0]: belongs to the organisation a already"},
+		"org admit":            {strings.Replace(orgs("  - {name: a, methods: [ward]}\n  - {name: b}"), badgeLine, "admit: {organisation: b}\n    "+badgeLine, 1), "3:27: methods[0].admit.organisation: the method belongs to the organisation a"},
+		"org admit all":        {strings.Replace(orgs("  - {name: a, methods: [ward]}"), badgeLine, "admit: {organisation: '*'}\n    "+badgeLine, 1), "3:27: methods[0].admit.organisation: the method belongs to the organisation a"},
+		"org admit unknown":    {strings.Replace(orgs("  - {name: elsewhere}"), badgeLine, "admit: {organisation: elswhere}\n    "+badgeLine, 1), `3:27: methods[0].admit.organisation: there is no such organisation (found "elswhere"; … did you mean "elsewhere"?`},
+		"app org":              {strings.Replace(orgs("  - {name: elsewhere}"), "methods: [ward]", "methods: [ward]\n    organisations: [elswhere]", 1), `9:21: apps[0].organisations[0]: there is no such organisation (found "elswhere"; … did you mean "elsewhere"?`},
+		"app org twice":        {strings.Replace(orgs("  - {name: a}"), "methods: [ward]", "methods: [ward]\n    organisations: [a, a]", 1), "9:24: apps[0].organisations[1]: is listed twice"},
+		"app org and all":      {strings.Replace(orgs("  - {name: a}"), "methods: [ward]", "methods: [ward]\n    organisations: [a, '*']", 1), "9:24: apps[0].organisations[1]: is all organisations, so the others say nothing"},
+		"app discover":         {app("discover: true"), "9:15: apps[0].discover: an e-mail address could lead to no organisation here"},
+		"app discover nothing": {strings.Replace(orgs("  - {name: a, methods: [ward]}"), "methods: [ward]", "methods: [ward]\n    discover: true", 1), "9:15: apps[0].discover: an e-mail address could lead to no organisation here"},
+		"app kinds":            {app("kinds: [staff]"), "9:5: apps[0].kinds: people who come by the method ward need no account"},
+		"app kinds empty":      {strings.Replace(app("kinds: ['']"), badgeLine, "admit: {account: create}\n    "+badgeLine, 1), "10:13: apps[0].kinds[0]: is empty"},
 		"rule allow":           {app("rules: [{allow: everybody}]"), `9:21: apps[0].rules[0].allow: is none of the allowed words (found "everybody"; allowed anyone, signed_in, nobody)`},
 		"rule path":            {app("rules: [{path: admin/**}]"), `9:20: apps[0].rules[0].path: does not begin with a slash, so it would match nothing (found "admin/**"; … write /admin/**`},
 		"rule query":           {app("rules: [{path: '/a?b'}]"), "9:20: apps[0].rules[0].path: holds a query"},

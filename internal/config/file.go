@@ -23,6 +23,7 @@ type File struct {
 	Mail           *mail.Config   `yaml:"mail" doc:"How letters with codes are sent; none are without it."`
 	Admin          Admin          `yaml:"admin" doc:"Who may use the operator's side by the listener at listen.admin."`
 	Methods        []Method       `yaml:"methods" required:"true" doc:"Ways to sign in."`
+	Organisations  []Organisation `yaml:"organisations" doc:"Customers whose people have ways in of their own; none by default."`
 	Apps           []App          `yaml:"apps" required:"true" doc:"Applications behind Foregate."`
 
 	// Warnings are settings that are allowed but must be known: a risky option,

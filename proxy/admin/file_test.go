@@ -117,7 +117,7 @@ func TestAuditIsExportedWhole(t *testing.T) {
 	seen := 0
 	for next := int64(0); ; {
 		var page EventList
-		w.got(owner, "GET", fmt.Sprintf("/audit?action=sign_in&limit=1000&before=%s", number(next)), "", &page)
+		w.got(owner, "GET", fmt.Sprintf("/audit?action=sign_in&limit=1000&before=%s", orEmpty(next)), "", &page)
 		seen += len(page.Events)
 		if next = page.Next; next == 0 {
 			break
@@ -128,7 +128,7 @@ func TestAuditIsExportedWhole(t *testing.T) {
 	}
 }
 
-func number(n int64) string {
+func orEmpty(n int64) string {
 	if n == 0 {
 		return ""
 	}

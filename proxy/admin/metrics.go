@@ -20,6 +20,8 @@ type Metrics struct {
 	signIns  *prometheus.CounterVec
 	store    *prometheus.CounterVec
 	faults   *prometheus.CounterVec
+	tokens   *prometheus.CounterVec
+	unstable *prometheus.GaugeVec
 	reloaded prometheus.Gauge
 	unrouted *AppFigures
 	outcomes outcomes
@@ -35,11 +37,13 @@ func NewMetrics(version string) *Metrics {
 		store:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "foregate_store_operations_total", Help: "Calls to the session store, by operation."}, []string{"operation"}),
 		faults:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "foregate_store_errors_total", Help: "Calls to the session store that it did not answer."}, []string{"operation"}),
 	}
+	m.tokens = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "foregate_handoff_tokens_total", Help: "Tokens of partners' pages, by partner, format and result (ok, reload, unavailable, or why it was refused)."}, []string{"partner", "format", "result"})
+	m.unstable = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "foregate_handoff_unstable_identifiers", Help: "1 if nearly all users that a partner's page sent lately had never been seen before, as session identifiers are."}, []string{"partner"})
 	m.reloaded = prometheus.NewGauge(prometheus.GaugeOpts{Name: "foregate_config_last_reload_successful", Help: "1 if the last configuration that was read is in force, 0 if it was broken."})
 	m.reloaded.Set(1)
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "foregate_build_info", Help: "Always 1; the version is its label.", ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
-	m.registry.MustRegister(m.requests, m.duration, m.signIns, m.store, m.faults, m.reloaded, build,
+	m.registry.MustRegister(m.requests, m.duration, m.signIns, m.store, m.faults, m.tokens, m.unstable, m.reloaded, build,
 		goFigures(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.unrouted = m.App("")
 	return m
@@ -62,6 +66,20 @@ func (m *Metrics) Counter(name, help, label, value string, read func() float64) 
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: name, Help: help, ConstLabels: prometheus.Labels{label: value},
 	}, read))
+}
+
+// Token counts a token of a partner's page.
+func (m *Metrics) Token(partner, format, result string) {
+	m.tokens.WithLabelValues(partner, format, result).Inc()
+}
+
+// Unstable notes whether a partner's users are new each time.
+func (m *Metrics) Unstable(partner string, yes bool) {
+	g := m.unstable.WithLabelValues(partner)
+	g.Set(0)
+	if yes {
+		g.Set(1)
+	}
 }
 
 // Reloaded notes how the last reload of the configuration ended.

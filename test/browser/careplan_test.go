@@ -1,7 +1,6 @@
 package browser
 
 import (
-	"fmt"
 	"net"
 	"net/http/httptest"
 	"os"
@@ -14,104 +13,118 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"foregate/authn/accounts"
+	"foregate/authn/local"
 	"foregate/internal/database"
 	"foregate/internal/demo"
 	"foregate/internal/mailtest"
 	"foregate/internal/optest"
 )
 
-// careplan is a care-record app behind one directory group, whose people have staff
-// records: accounts.
-type careplan struct {
+// deployment is a Foregate over https with one provider, a mail server, and accounts.
+type deployment struct {
 	*hospital
 	mail *mailtest.Server
 	file string // of the accounts
+	port string // of all hosts
 }
 
-// staff are the accounts of a careplan. The addresses are those of the provider's
+// staff are the accounts of Careplan. The addresses are those of the provider's
 // people; only one of them is in the approved group.
 var staff = []accounts.Account{
 	{Username: "AARCHER", Email: "alice@example.test", Name: "Alice Archer", Kind: "staff", Status: accounts.Active, Source: accounts.FromImport},
 	{Username: "BBAKER", Email: "bob@example.test", Name: "Bob Baker", Kind: "staff", Status: accounts.Active, Source: accounts.FromImport},
 }
 
-func openCareplan(t *testing.T, idle string) *careplan {
+// openDeployment starts all that a deployment has. In its file @LISTEN, @ADMIN, @MAIL,
+// @CA, @ISSUER and @APP stand for what is known only then.
+func openDeployment(t *testing.T, file string, people []accounts.Account, then ...func(*accounts.Accounts)) *deployment {
 	t.Helper()
 	dir, https := t.TempDir(), freeAddress(t)
 	_, port, _ := net.SplitHostPort(https)
-	c := &careplan{
+	d := &deployment{
 		hospital: &hospital{t: t, ca: newAuthority(t, dir), admin: freeAddress(t), url: "https://app.test:" + port},
 		mail:     mailtest.Start(t, mailtest.Options{}),
 		file:     filepath.Join(dir, "data", "foregate.db"),
+		port:     port,
 	}
 	app := httptest.NewServer(demo.App())
 	t.Cleanup(app.Close)
-	c.north = optest.Start(t, optest.Options{
-		Title: "Northfield", RedirectURIs: []string{c.url + "/sso/callback/entra"},
-		PostLogoutRedirectURIs: []string{c.url + "/sso/sign-out"},
+	d.north = optest.Start(t, optest.Options{
+		Title: "Northfield", RedirectURIs: []string{d.url + "/sso/callback/entra"},
+		PostLogoutRedirectURIs: []string{d.url + "/sso/sign-out"},
 	})
-	c.people(func(a *accounts.Accounts) {
-		for _, who := range staff {
+	d.people(func(a *accounts.Accounts) {
+		for _, who := range people {
 			if _, err := a.Create(t.Context(), accounts.Context{Actor: "test"}, who); err != nil {
 				t.Fatal(err)
 			}
 		}
+		for _, do := range then {
+			do(a)
+		}
 	})
 	path := filepath.Join(dir, "foregate.yaml")
-	yaml := fmt.Sprintf(careplanFile, https, c.admin, idle, c.mail.Addr, c.mail.CA, c.north.Issuer, app.URL)
+	yaml := strings.NewReplacer("@LISTEN", https, "@ADMIN", d.admin, "@MAIL", d.mail.Addr, "@CA", d.mail.CA,
+		"@ISSUER", d.north.Issuer, "@APP", app.URL).Replace(file)
 	if err := os.WriteFile(path, []byte(yaml), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c.program = start(t, "serve", "-c", path)
-	c.ready()
-	return c
+	d.program = start(t, "serve", "-c", path)
+	d.ready()
+	return d
 }
 
+// careplanFile is of a care-record app behind one directory group, whose people have
+// staff records: accounts.
 const careplanFile = `
-listen: {https: %q, admin: %q}
+listen: {https: "@LISTEN", admin: "@ADMIN"}
 tls: {certificates: [{cert: app.crt, key: app.key}]}
 storage: {path: ./data}
-session: {idle: %s}
 mail:
-  smtp: {address: %q, ca: %q}
+  smtp: {address: "@MAIL", ca: "@CA"}
   from: Careplan <no-reply@signin.careplan.example>
   allowed_domains: [example.test]
 methods:
   - name: entra
     title: Sign in with Northfield
-    oidc: {issuer: %q, client_id: foregate, client_secret: secret, scopes: [openid, profile, email, groups]}
+    oidc: {issuer: "@ISSUER", client_id: foregate, client_secret: secret, scopes: [openid, profile, email, groups]}
     admit: {groups: [staff], account: existing, match: email, verify: mail}
 apps:
   - name: careplan
     hosts: [app.test]
-    upstream: {url: %q}
+    upstream: {url: "@APP"}
     methods: [entra]
     page: {title: Careplan, help: "To be added to the approved users, call 4711."}
 `
 
 // people opens the accounts while Foregate does not have them open, or beside it.
-func (c *careplan) people(do func(a *accounts.Accounts)) {
-	c.t.Helper()
-	db, err := database.Open(c.t.Context(), c.file)
+func (d *deployment) people(do func(a *accounts.Accounts)) {
+	d.t.Helper()
+	db, err := database.Open(d.t.Context(), d.file)
 	if err != nil {
-		c.t.Fatal(err)
+		d.t.Fatal(err)
 	}
 	defer db.Close()
-	a, err := accounts.Open(c.t.Context(), accounts.DB{Writer: db.Writer, Reader: db.Reader}, accounts.Env{})
+	a, err := accounts.Open(d.t.Context(), accounts.DB{Writer: db.Writer, Reader: db.Reader}, accounts.Env{Passwords: hasher{}})
 	if err != nil {
-		c.t.Fatal(err)
+		d.t.Fatal(err)
 	}
 	do(a)
 }
 
+type hasher struct{}
+
+func (hasher) Hash(password string) (string, error)       { return local.Hash(password) }
+func (hasher) Verify(hash, password string) (bool, error) { return local.Verify(hash, password) }
+
 // letter is the next one that the mail server gets.
-func (c *careplan) letter() mailtest.Letter {
-	c.t.Helper()
+func (d *deployment) letter() mailtest.Letter {
+	d.t.Helper()
 	select {
-	case l := <-c.mail.Letters:
+	case l := <-d.mail.Letters:
 		return l
 	case <-time.After(20 * time.Second):
-		c.t.Fatal("no letter came")
+		d.t.Fatal("no letter came")
 		return mailtest.Letter{}
 	}
 }
@@ -121,7 +134,7 @@ var sixDigits = regexp.MustCompile(`\b\d{6}\b`)
 // TestCareplan is the first deployment: a go-between between a directory and a
 // care-record app.
 func TestCareplan(t *testing.T) {
-	c := openCareplan(t, "20m")
+	c := openDeployment(t, careplanFile, staff)
 
 	t.Run("1.1 outside of the group nobody is processed", func(t *testing.T) {
 		b := openBrowser(t, c.hospital, "")
@@ -241,7 +254,7 @@ func bodyOf(l mailtest.Letter) string {
 
 // TestCareplanIdle is the fifth sentence of the first deployment.
 func TestCareplanIdle(t *testing.T) {
-	c := openCareplan(t, "4s")
+	c := openDeployment(t, careplanFile+"session: {idle: 4s}\n", staff)
 	b := openBrowser(t, c.hospital, "")
 	b.open(c.url + "/")
 	b.signInAtProvider("Northfield", optest.Alice, optest.AlicePassword)
