@@ -13,10 +13,12 @@ import (
 	"foregate/authn"
 	"foregate/authn/accounts"
 	"foregate/authn/handoff"
+	"foregate/authn/ldap"
 	"foregate/authn/local"
 	"foregate/authn/mailcode"
 	"foregate/authn/network"
 	"foregate/authn/oidc"
+	"foregate/authn/saml"
 	"foregate/cookies/redisstore"
 	"foregate/cookies/sqlstore"
 	"foregate/internal/command"
@@ -34,8 +36,10 @@ var methods = []config.Kind{
 	{Name: "handoff", New: func() authn.MethodConfig { return new(handoff.Config) }},
 	{Name: "local", New: func() authn.MethodConfig { return new(local.Config) }},
 	{Name: "break_glass", New: func() authn.MethodConfig { return new(local.BreakGlass) }},
+	{Name: "ldap", New: func() authn.MethodConfig { return new(ldap.Config) }},
 	{Name: "mail_code", New: func() authn.MethodConfig { return new(mailcode.Config) }},
 	{Name: "network", New: func() authn.MethodConfig { return new(network.Config) }},
+	{Name: "saml", New: func() authn.MethodConfig { return new(saml.Config) }},
 }
 
 // store opens the store that a configuration names.

@@ -111,7 +111,8 @@ type Form struct {
 	Problem string   // what was wrong with the last answer, in plain words; empty at first
 
 	// Facts are what the words of the step speak of: "address" (where a code went),
-	// "minutes" (how long it holds). May be nil.
+	// "minutes" (how long it holds), "url" and "secret" (of an authenticator app that is
+	// set up), "codes" (recovery codes, one a line). May be nil.
 	Facts map[string]string
 }
 

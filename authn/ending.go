@@ -41,3 +41,15 @@ type Framed interface {
 	// FrameOrigin is who may do so: scheme://host[:port].
 	FrameOrigin() string
 }
+
+// Directory knows everybody who may sign in, also those who never did.
+type Directory interface {
+	// Issuer is that of everybody's Identity.
+	Issuer() string
+	// Everybody calls yield for each person, as Refresh would return them, without
+	// Authenticated. enabled is false for an account that is disabled. Nobody comes
+	// twice, the order is any, and memory does not grow with what is kept of a person.
+	// An error of yield ends it and is returned, wrapped. Only a nil error means that
+	// nobody is missing: after any other, who did not come may still be there.
+	Everybody(ctx context.Context, yield func(id Identity, enabled bool) error) error
+}

@@ -13,6 +13,9 @@ var ErrSpent = errors.New("already used")
 // let in any more.
 var ErrEnded = errors.New("the authorisation has ended")
 
+// ErrNotReady is within the error of a method whose provider nobody has named yet.
+var ErrNotReady = errors.New("not set up completely yet")
+
 // Error has two faces. Public may be shown to a stranger and says what to do
 // next; Err goes to the log and may hold what an operator needs to know, never
 // a secret.

@@ -119,3 +119,38 @@ func (s *Sessions) revokeAll(ctx context.Context, keys []string) (n int, err err
 	}
 	return n, err
 }
+
+// OfPerson returns the sessions of one person that are not over, in no order, wherever
+// they are valid. One whose summary does not open has an empty one: it can be ended
+// all the same.
+func (s *Sessions) OfPerson(ctx context.Context, issuer, subject string) ([]Listed, error) {
+	if issuer == "" || subject == "" {
+		return nil, errors.New("cookies: list the sessions of nobody")
+	}
+	notes, ok := s.store.(Noter)
+	if !ok {
+		return nil, ErrNoLister
+	}
+	keys, err := s.tagged(ctx, "person", issuer, subject)
+	if err != nil {
+		return nil, err
+	}
+	now := s.cfg.Clock()
+	var all []Listed
+	for _, key := range keys {
+		r, err := notes.Note(ctx, key)
+		if errors.Is(err, ErrNotFound) {
+			continue // ended since
+		}
+		if err != nil {
+			return nil, fmt.Errorf("cookies: list sessions: %w", err)
+		}
+		l := Listed{Key: key, Ends: r.Expires.Add(-afterlife)}
+		if !now.Before(l.Ends) {
+			continue
+		}
+		l.Summary, _ = s.noter.open(key, r.Note)
+		all = append(all, l)
+	}
+	return all, nil
+}

@@ -158,3 +158,27 @@ func TestOneSessionThatCannotEndKeepsNoOtherAlive(t *testing.T) {
 	wantUser(t, s, b[1], "alice")
 	wantNone(t, s, b[2])
 }
+
+func TestSessionsOfAPersonAreListed(t *testing.T) {
+	store := memstore.New()
+	here, there := open(t, store, nil), open(t, store, nil)
+	signedIn(t, here, alice, at(alice, "s1"), bob)
+	all, err := there.OfPerson(t.Context(), alice.Issuer, alice.Subject)
+	if err != nil || len(all) != 2 || all[0].Key == all[1].Key || all[0].User != alice.User || all[0].Ends.IsZero() {
+		t.Fatalf("got %+v, %v", all, err)
+	}
+	if err := there.Revoke(t.Context(), all[0].Key); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := here.OfPerson(t.Context(), alice.Issuer, alice.Subject); err != nil || len(left) != 1 || left[0].Key != all[1].Key {
+		t.Errorf("after one was ended: %+v, %v", left, err)
+	}
+	if none, err := here.OfPerson(t.Context(), "https://other.example", alice.Subject); err != nil || len(none) != 0 {
+		t.Errorf("somebody else: %+v, %v", none, err)
+	}
+	for _, nobody := range [][2]string{{"", "x"}, {"x", ""}} {
+		if _, err := here.OfPerson(t.Context(), nobody[0], nobody[1]); err == nil {
+			t.Errorf("%q: no error", nobody)
+		}
+	}
+}

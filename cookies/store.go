@@ -19,7 +19,7 @@ type Record struct {
 	Expires time.Time // from then on Load does not find it; the store may drop it; kept to the millisecond
 	Version int64     // set by the store: 1 at Create, one more at each Update
 	Tags    []string  // for Lister; taken at Create, left alone by Update and Load. At most 4 of at most 64 bytes
-	Note    []byte    // for Walker; taken at Create, left alone by Update and Load. At most 512 bytes
+	Note    []byte    // for Noter and Walker; taken at Create, left alone by Update and Load. At most 512 bytes
 }
 
 // Store keeps records that expire. Keys are opaque, at most 128 bytes.
@@ -46,6 +46,13 @@ type Lister interface {
 	// Tagged returns the keys of live records with this tag, at most limit of them,
 	// in no order.
 	Tagged(ctx context.Context, tag string, limit int) ([]string, error)
+}
+
+// Noter is a store that reads notes one at a time.
+type Noter interface {
+	// Note returns a live record without its Data and Tags, but with its Note, which Load
+	// leaves out. ErrNotFound as Load.
+	Note(ctx context.Context, key string) (Record, error)
 }
 
 // Walker is a store whose records can be listed, and moved to another one.

@@ -75,7 +75,7 @@ func (s *Server) turnedAway(x *exchange, m *Method, a *authn.Attempt, id *authn.
 	err = s.wayOf(x, m, id, a.Return, err)
 	reason := accounts.ReasonOf(err)
 	if reason == "" {
-		s.Metrics.SignIn(m.Name, "failed")
+		s.Metrics.SignInFailed(m.Name, "failed", err)
 		return fmt.Errorf("admitting by method %q: %w", m.Name, err)
 	}
 	s.Metrics.SignIn(m.Name, "not_admitted")

@@ -73,6 +73,8 @@ func (s *Server) addWayOut(x *exchange, r *http.Request, status int, err error, 
 	switch {
 	case errors.As(err, &other):
 		page.Action, page.ActionURL = other.title, other.address
+	case x.again != "":
+		page.Action, page.ActionURL = "Back to signing in", x.again
 	case status == http.StatusForbidden && !x.who.Anonymous():
 		page.Action, page.ActionURL = "Sign in as somebody else", s.Prefix+"/sign-out"
 	case status == http.StatusBadGateway || status == http.StatusGatewayTimeout || status == http.StatusServiceUnavailable && !below(r.URL.Path, s.Prefix):

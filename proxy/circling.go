@@ -4,8 +4,10 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
+	"foregate/authn"
 	"foregate/proxy/pages"
 )
 
@@ -45,6 +47,68 @@ func (s *Server) circling(x *exchange, r *http.Request) bool {
 
 func (s *Server) stopCircling(x *exchange, m *Method, rd string) error {
 	s.Log.Warn("sign-in goes round in circles", "request_id", x.id, "app", x.app.Name, "method", m.Name, "client", x.peer)
-	s.Pages.Write(x, http.StatusLoopDetected, &x.app.Look, pages.LoopStop{Again: s.startURL(m, rd), Code: x.id})
+	stop := pages.LoopStop{Again: s.startURL(m, rd), Code: x.id}
+	if m.recognises() {
+		stop.Partner = m.Title
+	}
+	s.Pages.Write(x, http.StatusLoopDetected, &x.app.Look, stop)
 	return nil
+}
+
+// Where a token alone signs people in, a browser that keeps no cookie goes round
+// without one that could count: application, partner's page, application. So who is
+// sent to that page and comes back, as the same person for the same address, is
+// counted here. Browsers give up after 16 to 20 redirects, which are four turns.
+const (
+	lostLimit = 3
+	lostTime  = 10 * time.Second
+	lostMost  = 1000 // browsers
+)
+
+// lostCookies counts the turns of browsers that came without any cookie.
+type lostCookies struct {
+	mu    sync.Mutex
+	began time.Time
+	sent  map[lostBrowser]bool // to a partner's page
+	turns map[lostTurn]int
+}
+
+type (
+	lostBrowser struct{ client, agent string }
+	lostTurn    struct {
+		lostBrowser
+		issuer, subject, path string
+	}
+)
+
+// away notes that a browser is sent to a page whose token will be enough.
+func (l *lostCookies) away(x *exchange, r *http.Request) {
+	if r.Header.Get("Cookie") != "" {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if x.start.Sub(l.began) >= lostTime || len(l.sent) >= lostMost {
+		l.began, l.sent, l.turns = x.start, make(map[lostBrowser]bool), make(map[lostTurn]int)
+	}
+	l.sent[browserOf(x, r)] = true
+}
+
+// again counts a sign-in and reports whether it is one too many.
+func (l *lostCookies) again(x *exchange, r *http.Request, id authn.Identity) bool {
+	if r.Header.Get("Cookie") != "" || r.Method != http.MethodGet {
+		return false // a form of another site comes without the cookies that there are
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	turn := lostTurn{browserOf(x, r), id.Issuer, id.Subject, authn.CutControl(r.URL.Path, 200)}
+	if !l.sent[turn.lostBrowser] || len(l.turns) >= lostMost {
+		return false
+	}
+	l.turns[turn]++
+	return l.turns[turn] > lostLimit
+}
+
+func browserOf(x *exchange, r *http.Request) lostBrowser {
+	return lostBrowser{x.peer, authn.CutControl(r.UserAgent(), 200)}
 }

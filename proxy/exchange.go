@@ -31,6 +31,7 @@ type exchange struct {
 	host   string // as the browser sees it, canonical, with its port
 	app    *App
 	who    *authn.Identity // nil until somebody is known
+	again  string          // address for signing in anew, where the request's own holds a token
 
 	status   int
 	written  int64

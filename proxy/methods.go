@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -20,6 +21,7 @@ type Method struct {
 	Config authn.MethodConfig
 	Env    authn.Env
 	Admit  accounts.Policy // who of its people may come in
+	Visits bool            // its sign-ins are counted; those of partners and places always are
 
 	mu     sync.Mutex
 	opened atomic.Pointer[authn.Authenticator]
@@ -52,6 +54,16 @@ func (m *Method) open() (authn.Authenticator, error) {
 func (m *Method) Open() error {
 	_, err := m.open()
 	return err
+}
+
+// Directory is the method if it knows everybody who may sign in, or nil.
+func (m *Method) Directory() (authn.Directory, error) {
+	auth, err := m.open()
+	if err != nil {
+		return nil, err
+	}
+	d, _ := auth.(authn.Directory)
+	return d, nil
 }
 
 // Close ends what the method has open. It is not opened again.
@@ -110,16 +122,30 @@ func (set *Set) opened(app *App, name string) (*Method, authn.Authenticator, err
 	return m, auth, err
 }
 
-// note says beside a method's button why it cannot be used now; empty if it can.
-func (m *Method) note() string {
+// Health says why the method cannot be used now, or nil.
+func (m *Method) Health() error {
 	a, err := m.open()
 	if err != nil {
+		return err
+	}
+	if h, ok := a.(authn.Healther); ok {
+		return h.Health()
+	}
+	return nil
+}
+
+// note says beside a method's button why it cannot be used now; empty if it can.
+func (m *Method) note() string {
+	if m.Open() != nil {
 		return "cannot be used at the moment"
 	}
-	if h, ok := a.(authn.Healther); ok && h.Health() != nil {
-		return "cannot be reached at the moment"
+	switch err := m.Health(); {
+	case err == nil:
+		return ""
+	case errors.Is(err, authn.ErrNotReady):
+		return "is not ready yet"
 	}
-	return ""
+	return "cannot be reached at the moment"
 }
 
 // asks reports whether the method's first answer is a form that can stand on the

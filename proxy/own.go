@@ -10,11 +10,14 @@ import (
 
 // own answers Foregate's own addresses; rest is what follows the prefix.
 func (s *Server) own(x *exchange, r *http.Request, set *Set, rest string) error {
-	r.Body = http.MaxBytesReader(x, r.Body, s.MaxForm)
+	if below(rest, scimPath) {
+		return s.scim(x, r, set, rest)
+	}
 	if strings.IndexByte(r.URL.RawPath, '%') >= 0 {
 		return refuse(http.StatusNotFound, "encoded address below the prefix")
 	}
 	verb, name, _ := strings.Cut(strings.TrimPrefix(rest, "/"), "/")
+	r.Body = http.MaxBytesReader(x, r.Body, s.formLimit(verb))
 	read := r.Method == http.MethodGet || r.Method == http.MethodHead
 	post := r.Method == http.MethodPost
 	switch {
@@ -39,6 +42,12 @@ func (s *Server) own(x *exchange, r *http.Request, set *Set, rest string) error 
 		return s.backChannel(x, r, set, name)
 	case verb == "frontchannel" && name != "" && read:
 		return s.frontChannel(x, r, set, name)
+	case verb == "metadata" && read:
+		return s.describe(x, set, name)
+	case verb == "acs" && name == "" && post:
+		return s.landing(x, r, set)
+	case verb == "slo" && name == "" && (r.Method == http.MethodGet || post):
+		return s.goodbye(x, r, set)
 	case verb == "session" && name == "" && (read || post):
 		return s.session(x, r)
 	case verb == "kept" && name == "" && read:
@@ -55,7 +64,7 @@ func (s *Server) own(x *exchange, r *http.Request, set *Set, rest string) error 
 		return nil
 	}
 	switch verb {
-	case "sign-in", "discover", "start", "callback", "sign-out", "backchannel", "frontchannel", "session", "kept", "keys":
+	case "sign-in", "discover", "start", "callback", "sign-out", "backchannel", "frontchannel", "metadata", "acs", "slo", "session", "account", "kept", "keys":
 		return refuse(http.StatusMethodNotAllowed, "%s below the prefix", r.Method)
 	}
 	return refuse(http.StatusNotFound, "no such address below the prefix")

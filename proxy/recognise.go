@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 
 	"foregate/authn"
@@ -20,36 +22,49 @@ func (s *Server) recognise(x *exchange, r *http.Request, set *Set) (bool, error)
 	if m == nil {
 		return false, nil
 	}
+	rest = returnTo(rest, s.Prefix, x.host, nil)
+	x.again = s.Prefix + "/sign-in?" + url.Values{"choose": {"1"}, "rd": {rest}}.Encode()
 	switch {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		return true, refuse(http.StatusBadRequest, "%s with a sign-in in its address", r.Method)
-	case r.Method == http.MethodHead || prefetched(r):
+	case r.Method == http.MethodHead || looksAhead(r):
 		// A look ahead is nobody's visit: what may be used once must be there when
 		// the person comes.
 		pages.SecurityHeaders(x.Header())
 		x.WriteHeader(http.StatusNoContent)
 		return true, nil
 	case !isPage(r):
-		redirect(x, http.StatusSeeOther, returnTo(rest, s.Prefix, x.host, nil))
+		redirect(x, http.StatusSeeOther, rest)
 		return true, nil
 	}
-	return true, s.recognised(x, r, m, returnTo(rest, s.Prefix, x.host, nil))
+	return true, s.recognised(x, r, m, rest)
 }
 
-// prefetched reports whether a browser loads a page before anybody asked for it.
-func prefetched(r *http.Request) bool {
+// looksAhead reports whether a page is loaded before anybody asked for it: by the
+// browser itself, or by a mail or chat program that shows what a link leads to.
+func looksAhead(r *http.Request) bool {
 	for _, name := range [...]string{"Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"} {
 		if v := r.Header.Get(name); strings.Contains(v, "prefetch") || strings.Contains(v, "preview") {
 			return true
 		}
 	}
-	return false
+	if r.Header.Get("Sec-Fetch-Mode") != "" {
+		return false // a browser, whatever its name
+	}
+	agent := strings.ToLower(r.UserAgent())
+	return slices.ContainsFunc([]string{"bot", "preview", "externalhit", "whatsapp", "crawler", "spider"}, func(word string) bool {
+		return strings.Contains(agent, word)
+	})
 }
 
 // recognised resumes a method with a request that brought all that it needs.
 func (s *Server) recognised(x *exchange, r *http.Request, m *Method, rest string) error {
-	if err := parseForm(r); err != nil {
-		return err
+	if r.Method == http.MethodPost {
+		if err := parseForm(r); err != nil {
+			return err
+		}
+	} else {
+		_ = r.ParseForm() // the rest of the query is the application's, and may be odd
 	}
 	a := s.newAttempt(x, r, m, rest)
 	if asked := s.Attempts.Pending(r, x.secure, m.Name, x.host); asked != nil && rest == "/" {
@@ -60,14 +75,48 @@ func (s *Server) recognised(x *exchange, r *http.Request, m *Method, rest string
 	reply, err := m.resume(ctx, a, r)
 	var used *authn.AlreadyUsed
 	if errors.As(err, &used) && s.isPerson(x, r, m, used) {
+		s.countToken(m, "reload")
 		redirect(x, http.StatusSeeOther, returnTo(a.Return, s.Prefix, x.host, x.app.ReturnHosts))
 		return nil
 	}
+	s.countToken(m, resultOf(err))
 	if err != nil {
-		s.Metrics.SignIn(m.Name, "failed")
+		s.Metrics.SignInFailed(m.Name, "failed", err)
 		return fmt.Errorf("signing in with method %q: %w", m.Name, err)
 	}
+	if in, ok := reply.(authn.SignedIn); ok && s.lost.again(x, r, in.Identity) {
+		return s.stopCircling(x, m, rest)
+	}
 	return s.reply(x, r, m, a, reply)
+}
+
+// countToken counts what became of a token, where the method has a format.
+func (s *Server) countToken(m *Method, result string) {
+	auth, err := m.open()
+	if err != nil {
+		return
+	}
+	if f, ok := auth.(interface{ Format() string }); ok {
+		s.Metrics.Token(m.Name, f.Format(), result)
+	}
+	if u, ok := auth.(interface{ Unstable() bool }); ok {
+		s.Metrics.Unstable(m.Name, u.Unstable())
+	}
+}
+
+// resultOf is an error in one word: the method's own, where it has one.
+func resultOf(err error) string {
+	var known interface {
+		error
+		Result() string
+	}
+	switch {
+	case err == nil:
+		return "ok"
+	case errors.As(err, &known):
+		return known.Result()
+	}
+	return "unavailable"
 }
 
 // isPerson reports whether the browser's session is the very person's: a reload and
@@ -78,28 +127,48 @@ func (s *Server) isPerson(x *exchange, r *http.Request, m *Method, who *authn.Al
 }
 
 // recogniser returns the app's method that recognises r, and r's address without
-// what it recognised; nil if there is none.
+// what it recognised; nil if there is none. What was meant for nobody here, as a
+// partner's token with another partner's name, is the first one's to refuse: the
+// application must not see it.
 func (set *Set) recogniser(app *App, r *http.Request) (*Method, string) {
-	for _, names := range [...][]string{app.Methods, app.Guests} {
+	all := [...][]string{app.Methods, app.Guests}
+	for _, names := range all {
 		for _, name := range names {
-			m := set.methods[name]
-			if m == nil {
-				continue
+			if rec, ok := set.ready(name).(authn.Recognizer); ok {
+				if rest, found := rec.Recognize(r); found {
+					return set.methods[name], rest
+				}
 			}
-			auth, err := m.open()
-			if err != nil {
-				continue
-			}
-			rec, ok := auth.(authn.Recognizer)
-			if !ok {
-				continue
-			}
-			if rest, found := rec.Recognize(r); found {
-				return m, rest
+		}
+	}
+	for _, names := range all {
+		for _, name := range names {
+			if rec, ok := set.ready(name).(strayRecognizer); ok {
+				if rest, found := rec.Stray(r); found {
+					return set.methods[name], rest
+				}
 			}
 		}
 	}
 	return nil, ""
+}
+
+// strayRecognizer also finds what is of its kind and names somebody else.
+type strayRecognizer interface {
+	Stray(r *http.Request) (rest string, found bool)
+}
+
+// ready returns a method that is ready for use, or nil.
+func (set *Set) ready(name string) authn.Authenticator {
+	m := set.methods[name]
+	if m == nil {
+		return nil
+	}
+	auth, err := m.open()
+	if err != nil {
+		return nil
+	}
+	return auth
 }
 
 // errMoved says that a session's person is not any more where their method's people
@@ -123,15 +192,7 @@ func (s *Server) inPlace(x *exchange, set *Set, sess *cookies.Session) error {
 
 // placed returns the method if it signs people in by where they are, or nil.
 func (set *Set) placed(method string) authn.Placed {
-	m := set.methods[method]
-	if m == nil {
-		return nil
-	}
-	auth, err := m.open()
-	if err != nil {
-		return nil
-	}
-	p, _ := auth.(authn.Placed)
+	p, _ := set.ready(method).(authn.Placed)
 	return p
 }
 

@@ -21,6 +21,7 @@ import (
 	"foregate/internal/onetime"
 	"foregate/proxy/admin"
 	"foregate/proxy/pages"
+	"foregate/proxy/scim"
 )
 
 // Config is what a Server needs for its whole life.
@@ -40,6 +41,7 @@ type Config struct {
 	Attempts *cookies.Attempts
 	Pages    *pages.Pages
 	Metrics  *admin.Metrics
+	Visits   Visits       // nil where nobody counts them
 	Log      *slog.Logger // decisions and faults
 	Access   *slog.Logger // a line for each request; nil for none
 }
@@ -51,10 +53,16 @@ type Server struct {
 	set         atomic.Pointer[Set]
 	crossOrigin *http.CrossOriginProtection
 	ids         requestIDs
+	lost        lostCookies
 }
+
+// Visits counts the visits of people, for reports. It must not wait.
+type Visits interface{ Count(v accounts.Visit) }
 
 // Set is the apps and methods that are in force together.
 type Set struct {
+	SCIM *scim.Handler // nil where no organisation keeps its people here
+
 	hosts   map[string]*App
 	methods map[string]*Method
 
@@ -111,6 +119,9 @@ func (s *Server) Swap(set *Set) *Set {
 	}
 	return s.set.Swap(set)
 }
+
+// Set is what is in force.
+func (s *Server) Set() *Set { return s.set.Load() }
 
 // ServeHTTP is the way of every request: number it, find out who asks, serve,
 // and let no fault end more than this one request.

@@ -41,15 +41,20 @@ func (s *Server) beginFor(x *exchange, r *http.Request, m *Method, rd string, au
 	if err != nil {
 		return s.notThisWay(m, err)
 	}
-	if _, isRedirect := reply.(authn.Redirect); isRedirect && auto && s.circling(x, r) {
-		return s.stopCircling(x, m, rd)
+	if _, isRedirect := reply.(authn.Redirect); isRedirect && auto {
+		if s.circling(x, r) {
+			return s.stopCircling(x, m, rd)
+		}
+		if m.recognises() {
+			s.lost.away(x, r)
+		}
 	}
 	return s.reply(x, r, m, a, reply)
 }
 
 // notThisWay adds to a method's error which one it was.
 func (s *Server) notThisWay(m *Method, err error) error {
-	s.Metrics.SignIn(m.Name, "unavailable")
+	s.Metrics.SignInFailed(m.Name, "unavailable", err)
 	return fmt.Errorf("beginning with method %q: %w", m.Name, err)
 }
 
@@ -174,7 +179,7 @@ func (s *Server) resume(x *exchange, r *http.Request, m *Method, a *authn.Attemp
 	}
 	reply, err := m.resume(ctx, a, r)
 	if err != nil {
-		s.Metrics.SignIn(m.Name, "failed")
+		s.Metrics.SignInFailed(m.Name, "failed", err)
 		s.emergencyRefused(x, m)
 		return fmt.Errorf("signing in with method %q: %w", m.Name, err)
 	}
@@ -254,9 +259,22 @@ func (s *Server) letIn(x *exchange, r *http.Request, m *Method, a *authn.Attempt
 		s.Attempts.Remember(x, x.secure, m.Name)
 	}
 	s.Metrics.SignIn(m.Name, "ok")
+	s.countVisit(m, id)
 	s.Log.Info("signed in", "request_id", x.id, "app", x.app.Name, "method", m.Name, "user", id.User,
 		"issuer", id.Issuer, "subject", id.Subject, "session", sess.Handle(), "client", x.peer)
 	rd := returnTo(a.Return, s.Prefix, x.host, x.app.ReturnHosts)
 	redirect(x, http.StatusSeeOther, s.onward(x, r, &id, rd))
 	return nil
+}
+
+// countVisit counts a sign-in for the reports of a subscription.
+func (s *Server) countVisit(m *Method, id authn.Identity) {
+	if s.Visits == nil || !m.Visits && !id.Placed && !m.recognises() {
+		return
+	}
+	v := accounts.Visit{Method: m.Name, User: id.User}
+	if m.Admit.Organisation != "*" {
+		v.Organisation = m.Admit.Organisation
+	}
+	s.Visits.Count(v)
 }

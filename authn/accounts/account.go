@@ -18,7 +18,8 @@ import (
 // Status of an account.
 const (
 	Active   = "active"
-	Disabled = "disabled"
+	Disabled = "disabled" // by an administrator, or by who keeps the account (SCIM)
+	Left     = "left"     // the directory that it follows does not vouch for the person now; it is open again when that does
 )
 
 // Where an account comes from.
@@ -36,7 +37,7 @@ type Account struct {
 	Username     string         `json:"username,omitempty"` // as the application is given it; unique in any spelling; may be empty
 	Email        string         `json:"email,omitempty"`    // may be empty, and that of several accounts
 	Name         string         `json:"name,omitempty"`     // for people
-	Status       string         `json:"status"`             // Active or Disabled
+	Status       string         `json:"status"`             // Active, Disabled or Left
 	Exempt       bool           `json:"exempt"`             // may use a local way in where others must use single sign-on
 	Organisation string         `json:"organisation,omitempty"`
 	Kind         string         `json:"kind,omitempty"` // "staff", "patient"; the operator's own words
@@ -128,7 +129,7 @@ func (a *Account) stored() (row, error) {
 		}
 		r.email = sql.NullString{String: key, Valid: true}
 	}
-	if a.Status != Active && a.Status != Disabled {
+	if a.Status != Active && a.Status != Disabled && a.Status != Left {
 		fault("status", fmt.Sprintf("%q is no status", authn.CutControl(a.Status, maxText)), "write active or disabled")
 	}
 	for path, text := range map[string]string{"name": a.Name, "organisation": a.Organisation, "kind": a.Kind, "source": a.Source, "external_id": a.ExternalID} {

@@ -177,6 +177,12 @@ func (a *Accounts) admitLinked(ctx context.Context, tx conn, p Policy, account A
 	if err != nil {
 		return nil, overtaken(err)
 	}
+	if account.Status == Left { // its directory vouches for them again, a little sooner than the refresh sees it
+		account.Status, account.Changed = Active, moment(a.stamp())
+		if err := a.update(ctx, tx, account); err != nil {
+			return nil, err
+		}
+	}
 	if reason := p.fits(&account, c, true); reason != "" {
 		return nil, &Refusal{Reason: reason, account: &account}
 	}
@@ -187,7 +193,7 @@ func (a *Accounts) admitLinked(ctx context.Context, tx conn, p Policy, account A
 	} else if n == 0 {
 		return nil, errOvertaken
 	}
-	if account.Source == FromAdmit {
+	if account.follows() {
 		if err := a.follow(ctx, tx, &account, id); err != nil {
 			return nil, err
 		}
@@ -353,6 +359,21 @@ func (a *Account) identity(id authn.Identity, groups []string) authn.Identity {
 // follow takes over what the issuer says of a person whose account was made at a
 // sign-in. Nothing of it decides which account a person has.
 func (a *Accounts) follow(ctx context.Context, tx conn, account *Account, id authn.Identity) error {
+	next, err := followed(ctx, tx, account, &id)
+	if err != nil || len(changedFields(account, &next)) == 0 {
+		return err
+	}
+	next.Changed = moment(a.stamp())
+	*account = next
+	return a.update(ctx, tx, next)
+}
+
+// follows reports whether what the issuer says of the person is taken over: where a
+// sign-in or a directory made the account, nobody else keeps it.
+func (a *Account) follows() bool { return a.Source == FromAdmit || a.Source == FromDirectory }
+
+// followed is an account with what its issuer says of the person now.
+func followed(ctx context.Context, q conn, account *Account, id *authn.Identity) (Account, error) {
 	next := *account
 	if name := shown(id.Name); name != "" {
 		next.Name = name
@@ -363,20 +384,15 @@ func (a *Accounts) follow(ctx context.Context, tx conn, account *Account, id aut
 	}
 	maps.Copy(next.Attributes, keepable(id.Claims))
 	if key, err := CanonicalEmail(id.Email); err == nil && id.Checked {
-		elsewhere, err := emailElsewhere(ctx, tx, key, account.Organisation)
+		elsewhere, err := emailElsewhere(ctx, q, key, account.Organisation)
 		if err != nil {
-			return err
+			return Account{}, err
 		}
 		if !elsewhere {
 			next.Email = id.Email
 		}
 	}
-	if len(changedFields(account, &next)) == 0 {
-		return nil
-	}
-	next.Changed = moment(a.stamp())
-	*account = next
-	return a.update(ctx, tx, next)
+	return next, nil
 }
 
 func overtaken(err error) error {

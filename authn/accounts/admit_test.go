@@ -171,6 +171,10 @@ func TestSM17AccountOfAnotherOrganisationIsNeverMatched(t *testing.T) {
 		id.User = "unheard-of"
 		w.refused(t, Policy{Account: AccountCreate, Match: MatchUsername}, id, inB, WrongOrg)
 
+		// The lines that corp-b may read do not name the account.
+		if lines, err := w.Audit.List(t.Context(), Filter{Organisation: "corp-b", Account: root.ID}); err != nil || len(lines) != 0 {
+			t.Errorf("got %+v, %v", lines, err)
+		}
 		// Its own provider may, and so may one that is said to be for everybody.
 		own := onSight
 		own.Organisation = "corp-a"

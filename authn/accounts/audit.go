@@ -31,12 +31,13 @@ type Event struct {
 	RequestID    string         `json:"request_id,omitempty"`
 }
 
-// Filter says which lines are listed, newest first.
+// Filter says which lines are listed, newest first, or oldest first behind After.
 type Filter struct {
 	Account, Actor, Action, Method, App, Organisation, Result, RequestID string
 
 	Since, Until time.Time // from Since on, before Until
 	Before       int64     // ID of the last line of the page before
+	After        int64     // only lines with a greater ID, oldest first, to follow the trail; 0: see above
 	Limit        int       // 1 to 1000; 0: 50
 }
 
@@ -73,7 +74,8 @@ func (a *Accounts) append(ctx context.Context, q conn, e Event) error {
 // line is text of strangers as it can be stored and shown.
 func line(text string) string { return authn.CutControl(text, maxText) }
 
-// List returns lines, newest first.
+// List returns lines in the order of the filter. Replicas that write at the same moment
+// may commit a line after one with a greater ID.
 func (l *Audit) List(ctx context.Context, f Filter) ([]Event, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -95,12 +97,17 @@ func (l *Audit) List(ctx context.Context, f Filter) ([]Event, error) {
 	if f.Before > 0 {
 		w.add(`id < ?`, f.Before)
 	}
+	order := `DESC`
+	if f.After > 0 {
+		w.add(`id > ?`, f.After)
+		order = `ASC`
+	}
 	limit := min(f.Limit, maxPage)
 	if limit <= 0 {
 		limit = pageSize
 	}
 	rows, err := l.a.db.Reader.QueryContext(ctx, `SELECT id, time, actor, action, account, method, app, organisation, client, result, detail, request
-		FROM audit WHERE `+w.String()+` ORDER BY id DESC LIMIT `+strconv.Itoa(limit), w.args...)
+		FROM audit WHERE `+w.String()+` ORDER BY id `+order+` LIMIT `+strconv.Itoa(limit), w.args...)
 	if err != nil {
 		return nil, fmt.Errorf("accounts: list audit: %w", err)
 	}
@@ -174,7 +181,8 @@ func (a *Accounts) noteSignIn(ctx context.Context, tx conn, id authn.Identity, c
 		if refusal.Detail != "" {
 			e.Detail["why"] = line(refusal.Detail)
 		}
-		if refusal.account != nil {
+		// The line can be read by the organisation that it is of.
+		if refusal.account != nil && refusal.Reason != WrongOrg {
 			e.Account = refusal.account.ID
 		}
 		return a.append(ctx, tx, e)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -57,7 +58,8 @@ func storeValues(ctx context.Context, tx conn, id string, values map[string]stri
 
 // Create makes an account. ID, times and, where they are empty, Status and Source are
 // filled in. What cannot be stored is *authn.Fault, all of them joined; a user name or
-// external ID that somebody has is ErrTaken.
+// external ID that somebody has is ErrTaken, and so is, for a caller who is limited to
+// an organisation, an e-mail address that another one's account has.
 func (a *Accounts) Create(ctx context.Context, c Context, account Account) (Account, error) {
 	if c.Organisation != "" && account.Organisation != c.Organisation {
 		return Account{}, ErrNotFound
@@ -73,6 +75,9 @@ func (a *Accounts) Create(ctx context.Context, c Context, account Account) (Acco
 	account.Changed = account.Created
 	account.LastSignIn, account.LastMethod = moment(0), ""
 	err := a.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		if err := c.ownAddress(ctx, tx, account.Email); err != nil {
+			return err
+		}
 		if err := a.insert(ctx, tx, account); err != nil {
 			return err
 		}
@@ -96,7 +101,7 @@ func (a *Accounts) Update(ctx context.Context, c Context, id string, change func
 func (a *Accounts) change(ctx context.Context, c Context, action, id string, change func(*Account) error) (Account, error) {
 	var (
 		next  Account
-		ended *Ended
+		ended []Ended
 	)
 	err := a.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		var err error
@@ -106,10 +111,10 @@ func (a *Accounts) change(ctx context.Context, c Context, action, id string, cha
 	if err != nil {
 		return Account{}, err
 	}
-	return next, a.end(ctx, ended)
+	return next, a.end(ctx, ended...)
 }
 
-func (a *Accounts) changeIn(ctx context.Context, tx conn, c Context, action, id string, change func(*Account) error) (Account, *Ended, error) {
+func (a *Accounts) changeIn(ctx context.Context, tx conn, c Context, action, id string, change func(*Account) error) (Account, []Ended, error) {
 	before, err := c.mine(lock(ctx, tx, id))
 	if err != nil {
 		return Account{}, nil, err
@@ -128,6 +133,11 @@ func (a *Accounts) changeIn(ctx context.Context, tx conn, c Context, action, id 
 	if len(fields) == 0 {
 		return before, nil, nil
 	}
+	if next.Email != before.Email {
+		if err := c.ownAddress(ctx, tx, next.Email); err != nil {
+			return Account{}, nil, err
+		}
+	}
 	next.Changed = moment(a.stamp())
 	if err := a.update(ctx, tx, next); err != nil {
 		return Account{}, nil, err
@@ -140,28 +150,36 @@ func (a *Accounts) changeIn(ctx context.Context, tx conn, c Context, action, id 
 }
 
 // whoseEnd says which sessions a change concerns, if any.
-func whoseEnd(ctx context.Context, tx conn, why string, before, next *Account) (*Ended, error) {
+func whoseEnd(ctx context.Context, tx conn, why string, before, next *Account) ([]Ended, error) {
 	shut := before.Open() && !next.Open() || before.Organisation != next.Organisation
 	other := before.Exempt != next.Exempt || before.Kind != next.Kind || !slices.Equal(before.Roles, next.Roles)
 	if !shut && !other {
-		return nil, nil //nolint:nilnil // nothing ends
+		return []Ended{}, nil
 	}
 	links, err := linksOf(ctx, tx, next.ID)
 	if err != nil {
 		return nil, err
 	}
-	return &Ended{Account: *next, Links: links, Why: why, Refresh: !shut}, nil
+	return []Ended{{Account: *next, Links: links, Why: why, Refresh: !shut}}, nil
 }
 
 // end tells who keeps the sessions. That goes on when the caller has gone: the change
 // is made.
-func (a *Accounts) end(ctx context.Context, e *Ended) error {
-	if e == nil || a.env.OnEnd == nil {
+func (a *Accounts) end(ctx context.Context, ended ...Ended) error {
+	if a.env.OnEnd == nil {
 		return nil
 	}
+	var failed []error
+	for _, e := range ended {
+		failed = append(failed, a.endOne(ctx, e))
+	}
+	return errors.Join(failed...)
+}
+
+func (a *Accounts) endOne(ctx context.Context, e Ended) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
-	if err := a.env.OnEnd(ctx, *e); err != nil {
+	if err := a.env.OnEnd(ctx, e); err != nil {
 		return fmt.Errorf("accounts: %s of %s is done, but its sessions may go on: %w", e.Why, e.Account.ID, err)
 	}
 	return nil
@@ -173,6 +191,23 @@ func (c *Context) mine(account Account, err error) (Account, error) {
 		return Account{}, ErrNotFound
 	}
 	return account, err
+}
+
+// ownAddress keeps who is limited to one organisation from giving its people an address
+// of another's: the application may know people by their addresses (ASVS 6.8.1).
+func (c *Context) ownAddress(ctx context.Context, tx conn, address string) error {
+	key, err := CanonicalEmail(address)
+	if c.Organisation == "" || err != nil {
+		return nil // what is no address is named when it is stored
+	}
+	elsewhere, err := emailElsewhere(ctx, tx, key, c.Organisation)
+	if err != nil {
+		return err
+	}
+	if elsewhere {
+		return fmt.Errorf("e-mail address %q: %w", line(address), ErrTaken)
+	}
+	return nil
 }
 
 // changedFields names what differs, by the keys of JSON.
@@ -232,7 +267,7 @@ func (a *Accounts) SetRoles(ctx context.Context, c Context, id string, roles []s
 // Delete removes an account with its links, password, codes and memberships. The audit
 // trail keeps its ID.
 func (a *Accounts) Delete(ctx context.Context, c Context, id string) error {
-	var ended *Ended
+	var ended Ended
 	err := a.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		account, err := c.mine(lock(ctx, tx, id))
 		if err != nil {
@@ -246,11 +281,24 @@ func (a *Accounts) Delete(ctx context.Context, c Context, id string) error {
 			return fmt.Errorf("accounts: delete %s: %w", id, err)
 		}
 		account.Status = Disabled
-		ended = &Ended{Account: account, Links: links, Why: "delete"}
+		ended = Ended{Account: account, Links: links, Why: "delete"}
 		return a.noteChange(ctx, tx, c, "delete", &account, map[string]any{"username": account.Username, "email": account.Email})
 	})
 	if err != nil {
 		return err
 	}
 	return a.end(ctx, ended)
+}
+
+// EndSessions ends the sessions of an account again, where an earlier call could not.
+func (a *Accounts) EndSessions(ctx context.Context, c Context, id string) error {
+	account, err := c.mine(a.Get(ctx, id))
+	if err != nil {
+		return err
+	}
+	links, err := a.Links(ctx, id)
+	if err != nil {
+		return err
+	}
+	return a.end(ctx, Ended{Account: account, Links: links, Why: "end_sessions"})
 }

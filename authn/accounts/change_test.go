@@ -189,7 +189,7 @@ func TestChangeStandsWhenSessionsCannotBeEnded(t *testing.T) {
 
 func TestDeskOfOneOrganisationTouchesNoOther(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, w *world) {
-		theirs := w.create(t, Account{Username: "alice", Organisation: "b"})
+		theirs := w.create(t, Account{Username: "alice", Email: "alice@b.example", Organisation: "b"})
 		ours := w.create(t, Account{Username: "bob", Organisation: "a"})
 		if err := w.Link(t.Context(), desk, Link{Account: theirs.ID, Method: "m", Issuer: "i", Subject: "s"}); err != nil {
 			t.Fatal(err)
@@ -213,6 +213,16 @@ func TestDeskOfOneOrganisationTouchesNoOther(t *testing.T) {
 		} {
 			if !errors.Is(err, ErrNotFound) {
 				t.Errorf("%s: got %v, want ErrNotFound", name, err)
+			}
+		}
+		for name, err := range map[string]error{
+			"create":              errOf(w.Create(t.Context(), limited, Account{Email: "Alice@b.example", Organisation: "a"})),
+			"update":              errOf(w.Update(t.Context(), limited, ours.ID, func(a *Account) error { a.Email = "alice@B.example"; return nil })),
+			"import":              errOf(w.Import(t.Context(), limited, strings.NewReader("username,email,organisation\nbob,alice@b.example,a\n"))),
+			"import of a new one": errOf(w.Import(t.Context(), limited, strings.NewReader("email,organisation\nalice@b.example,a\n"))),
+		} {
+			if !errors.Is(err, ErrTaken) {
+				t.Errorf("%s with the address of somebody else's person: got %v, want ErrTaken", name, err)
 			}
 		}
 		if got, err := w.Get(t.Context(), theirs.ID); err != nil || !cmp.Equal(got, theirs) {
@@ -399,6 +409,32 @@ func TestUsageAddsUpByDayOrganisationAndPerson(t *testing.T) {
 		}
 		if n, err := w.Usage.Prune(t.Context(), day.Add(24*time.Hour)); err != nil || n != 3 {
 			t.Errorf("pruned %d, %v", n, err)
+		}
+	})
+}
+
+func TestSessionsThatCouldNotBeEndedAreEndedAgain(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, w *world) {
+		alice := w.create(t, Account{Username: "alice", Email: "alice@a.example", Organisation: "a"})
+		p := onSight
+		p.Organisation = "a"
+		w.admitted(t, p, person("s-1", "alice@a.example"))
+		mine := Context{Actor: "scim:a", Organisation: "a"}
+		w.fail = errors.New("the store is down")
+		if err := w.Disable(t.Context(), mine, alice.ID); !errors.Is(err, w.fail) {
+			t.Fatalf("disable: %v", err)
+		}
+		w.fail = nil
+		w.told()
+		if err := w.EndSessions(t.Context(), Context{Organisation: "b"}, alice.ID); !errors.Is(err, ErrNotFound) {
+			t.Errorf("by another organisation: %v", err)
+		}
+		if err := w.EndSessions(t.Context(), mine, alice.ID); err != nil {
+			t.Fatal(err)
+		}
+		told := w.told()
+		if len(told) != 1 || told[0].Refresh || told[0].Account.ID != alice.ID || len(told[0].Links) != 1 {
+			t.Errorf("told %+v", told)
 		}
 	})
 }

@@ -179,9 +179,9 @@ func writeAttribute(value any) string {
 	return "json:" + string(data)
 }
 
-// cover keeps a spreadsheet from taking a cell for a formula; uncover undoes it. A cell
+// Cover keeps a spreadsheet from taking a cell for a formula; uncover undoes it. A cell
 // that looks covered already is covered once more.
-func cover(cell string) string {
+func Cover(cell string) string {
 	if formula(cell) {
 		return "'" + cell
 	}
@@ -266,7 +266,7 @@ func (a *Account) cells(attributes []string) []string {
 		row = append(row, cell)
 	}
 	for i := range row {
-		row[i] = cover(row[i])
+		row[i] = Cover(row[i])
 	}
 	return row
 }

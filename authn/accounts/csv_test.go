@@ -188,12 +188,12 @@ func FuzzCoveredCell(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, cell string) {
-		covered := cover(cell)
+		covered := Cover(cell)
 		if covered != "" && strings.ContainsRune("=+-@\t\r", rune(covered[0])) {
-			t.Errorf("cover(%q) = %q", cell, covered)
+			t.Errorf("Cover(%q) = %q", cell, covered)
 		}
 		if got := uncover(covered); got != cell {
-			t.Errorf("uncover(cover(%q)) = %q", cell, got)
+			t.Errorf("uncover(Cover(%q)) = %q", cell, got)
 		}
 	})
 }

@@ -241,7 +241,8 @@ func (w *where) String() string {
 	return strings.Join(w.conditions, ` AND `)
 }
 
-var errCursor = errors.New("accounts: this is no place in the list")
+// ErrCursor is for a Query.After that is no Next of a page.
+var ErrCursor = errors.New("accounts: this is no place in the list")
 
 func cursor(sort, id string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(id + " " + sort))
@@ -251,7 +252,7 @@ func readCursor(text string) (sort, id string, err error) {
 	data, err := base64.RawURLEncoding.DecodeString(text)
 	id, sort, found := strings.Cut(string(data), " ")
 	if err != nil || !found || strings.ContainsRune(string(data), 0) {
-		return "", "", errCursor
+		return "", "", ErrCursor
 	}
 	return sort, id, nil
 }

@@ -293,11 +293,7 @@ func (a *Accounts) editGroup(ctx context.Context, c Context, edit func(ctx conte
 	if err != nil {
 		return err
 	}
-	var errs []error
-	for i := range refreshed {
-		errs = append(errs, a.end(ctx, &refreshed[i]))
-	}
-	return errors.Join(errs...)
+	return a.end(ctx, refreshed...)
 }
 
 func distinct(ids []string) []string {

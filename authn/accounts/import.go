@@ -44,7 +44,7 @@ func (a *Accounts) Import(ctx context.Context, c Context, file io.Reader) (Impor
 	defer cancel()
 	var (
 		done  Imported
-		ended []*Ended
+		ended []Ended
 	)
 	err = a.writeUntil(ctx, func(ctx context.Context, unprepared *sql.Tx) error {
 		tx := &prepared{tx: unprepared, statements: make(map[string]*sql.Stmt)}
@@ -59,9 +59,8 @@ func (a *Accounts) Import(ctx context.Context, c Context, file io.Reader) (Impor
 				faults = append(faults, err)
 			case err != nil:
 				return err
-			case e != nil:
-				ended = append(ended, e)
 			}
+			ended = append(ended, e...)
 		}
 		if len(faults) > 0 {
 			return errors.Join(faults...)
@@ -74,17 +73,13 @@ func (a *Accounts) Import(ctx context.Context, c Context, file io.Reader) (Impor
 	if err != nil {
 		return Imported{}, err
 	}
-	var failed []error
-	for _, e := range ended {
-		failed = append(failed, a.end(ctx, e))
-	}
-	return done, errors.Join(failed...)
+	return done, a.end(ctx, ended...)
 }
 
 // importRow finds out about conflicts by reading: a statement that fails would end the
 // transaction, and with it the search for further faults.
-func (a *Accounts) importRow(ctx context.Context, tx conn, c Context, r record, seen map[string]int, done *Imported) (*Ended, error) {
-	bad := func(err error) (*Ended, error) { return nil, &RowError{Line: r.line, Err: err} }
+func (a *Accounts) importRow(ctx context.Context, tx conn, c Context, r record, seen map[string]int, done *Imported) ([]Ended, error) {
+	bad := func(err error) ([]Ended, error) { return nil, &RowError{Line: r.line, Err: err} }
 	if c.Organisation != "" && r.account.Organisation != c.Organisation {
 		return bad(fmt.Errorf("only accounts of organisation %q may be imported here", c.Organisation))
 	}
@@ -131,6 +126,10 @@ func (a *Accounts) importNew(ctx context.Context, tx conn, c Context, r record, 
 		_, err = rowOr(err, r.line)
 		return err
 	}
+	if err := c.ownAddress(ctx, tx, account.Email); err != nil {
+		_, err = rowOr(err, r.line)
+		return err
+	}
 	if err := a.insert(ctx, tx, account); err != nil {
 		_, err = rowOr(err, r.line)
 		return err
@@ -141,7 +140,7 @@ func (a *Accounts) importNew(ctx context.Context, tx conn, c Context, r record, 
 }
 
 // rowOr gives what is wrong with an account its line.
-func rowOr(err error, line int) (*Ended, error) {
+func rowOr(err error, line int) ([]Ended, error) {
 	var fault *authn.Fault
 	if errors.As(err, &fault) || errors.Is(err, ErrTaken) || errors.Is(err, ErrNotFound) {
 		err = &RowError{Line: line, Err: err}

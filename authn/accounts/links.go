@@ -104,7 +104,7 @@ func (a *Accounts) Link(ctx context.Context, c Context, l Link) error {
 // Unlink takes an identity from its account; its sessions end. Whether it is linked
 // again at the next sign-in is for the policy of the method.
 func (a *Accounts) Unlink(ctx context.Context, c Context, issuer, subject string) error {
-	var ended *Ended
+	var ended Ended
 	err := a.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		account, err := linkedAccount(ctx, tx, issuer, subject)
 		if err != nil {
@@ -123,7 +123,7 @@ func (a *Accounts) Unlink(ctx context.Context, c Context, issuer, subject string
 		} else if n == 0 {
 			return ErrNotFound
 		}
-		ended = &Ended{Account: account, Links: gone, Why: "unlink"}
+		ended = Ended{Account: account, Links: gone, Why: "unlink"}
 		return a.noteChange(ctx, tx, c, "unlink", &account, map[string]any{"issuer": issuer, "subject": subject})
 	})
 	if err != nil {

@@ -52,7 +52,7 @@ func candidates(ctx context.Context, q conn, p Policy, id authn.Identity) ([]Acc
 	// Where an account can be made, who brings nothing to match with gets a new one.
 	nothing := func(r Reason, detail string) ([]Account, error) {
 		if p.Account == AccountCreate {
-			return nil, nil
+			return []Account{}, nil
 		}
 		return nil, &Refusal{Reason: r, Detail: detail}
 	}

@@ -170,22 +170,40 @@ func (a *Accounts) enter(ctx context.Context) (leave func(), err error) {
 // SetPassword gives an account a password in place of the one it has; an empty one
 // takes it away. The account's sessions end.
 func (a *Accounts) SetPassword(ctx context.Context, c Context, account, password string) error {
+	ended, err := a.storePassword(ctx, c, "set_password", account, password)
+	if err != nil {
+		return err
+	}
+	return a.end(ctx, ended)
+}
+
+// ChangePassword is SetPassword by the person, who has proved that they have the old
+// one. No session ends: the caller knows which of them is the person's own.
+func (a *Accounts) ChangePassword(ctx context.Context, c Context, account, password string) error {
+	if password == "" {
+		return &authn.Fault{Path: "password", Problem: "is empty", Remedy: "choose another one"}
+	}
+	_, err := a.storePassword(ctx, c, "change_password", account, password)
+	return err
+}
+
+func (a *Accounts) storePassword(ctx context.Context, c Context, action, account, password string) (Ended, error) {
 	hash := ""
 	if password != "" {
 		if a.env.Passwords == nil {
-			return errors.New("accounts: passwords are not kept here")
+			return Ended{}, errors.New("accounts: passwords are not kept here")
 		}
 		leave, err := a.enter(ctx)
 		if err != nil {
-			return err
+			return Ended{}, err
 		}
 		hash, err = a.env.Passwords.Hash(password)
 		leave()
 		if err != nil {
-			return &authn.Fault{Path: "password", Problem: err.Error(), Remedy: "choose another one"}
+			return Ended{}, &authn.Fault{Path: "password", Problem: err.Error(), Remedy: "choose another one"}
 		}
 	}
-	var ended *Ended
+	var ended Ended
 	err := a.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		who, err := c.mine(lock(ctx, tx, account))
 		if err != nil {
@@ -199,11 +217,8 @@ func (a *Accounts) SetPassword(ctx context.Context, c Context, account, password
 		if err != nil {
 			return err
 		}
-		ended = &Ended{Account: who, Links: found, Why: "set_password"}
-		return a.noteChange(ctx, tx, c, "set_password", &who, map[string]any{"removed": password == ""})
+		ended = Ended{Account: who, Links: found, Why: action}
+		return a.noteChange(ctx, tx, c, action, &who, map[string]any{"removed": password == ""})
 	})
-	if err != nil {
-		return err
-	}
-	return a.end(ctx, ended)
+	return ended, err
 }

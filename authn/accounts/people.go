@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"foregate/authn"
 )
@@ -30,11 +31,72 @@ func (p People) ByEmail(ctx context.Context, email string) (authn.Person, error)
 	if err != nil {
 		return authn.Person{}, err
 	}
-	who := account.identity(authn.Identity{}, nil)
+	return account.person(factors.Password), nil
+}
+
+func (a *Account) person(hasPassword bool) authn.Person {
+	who := a.identity(authn.Identity{}, nil)
 	return authn.Person{
-		Issuer: Issuer, Subject: account.ID, User: who.User, Email: account.Email, Name: account.Name,
-		HasPassword: factors.Password, Roles: who.Roles, Claims: who.Claims,
-	}, nil
+		Issuer: Issuer, Subject: a.ID, User: who.User, Email: a.Email, Name: a.Name,
+		HasPassword: hasPassword, Roles: who.Roles, Claims: who.Claims,
+	}
+}
+
+// Credential implements authn.Credentials.
+func (p People) Credential(ctx context.Context, name string) (authn.Credential, error) {
+	c, err := p.A.Credential(ctx, name)
+	if err != nil {
+		return authn.Credential{}, err
+	}
+	out := authn.Credential{Key: c.Key, Hash: authn.NewSecret(c.Hash), Open: c.Open, Code: c.TOTP}
+	if c.Account.ID != "" {
+		out.Person = c.Account.person(c.Open)
+	}
+	return out, nil
+}
+
+// CheckCode implements authn.Authenticators. Six digits are of an app; a recovery code is
+// longer.
+func (p People) CheckCode(ctx context.Context, who authn.Person, code string) error {
+	if who.Issuer != Issuer {
+		return authn.ErrWrongCode
+	}
+	if strings.Trim(code, " 0123456789") == "" {
+		return wrongCode(p.A.CheckTOTP(ctx, who.Subject, code))
+	}
+	_, err := p.A.UseRecoveryCode(ctx, Context{Actor: who.User}, who.Subject, code)
+	return wrongCode(err)
+}
+
+// Enrol implements authn.Authenticators.
+func (p People) Enrol(ctx context.Context, who authn.Person, title, mark string) (authn.Enrolment, error) {
+	if who.Issuer != Issuer {
+		return authn.Enrolment{}, authn.ErrNoPerson
+	}
+	e, err := p.A.ContinueTOTP(ctx, Context{Actor: who.User}, who.Subject, title, mark)
+	if err != nil {
+		return authn.Enrolment{}, unavailable(err)
+	}
+	return authn.Enrolment(e), nil
+}
+
+// Enrolled implements authn.Authenticators.
+func (p People) Enrolled(ctx context.Context, who authn.Person, code string) ([]string, error) {
+	if who.Issuer != Issuer {
+		return nil, authn.ErrWrongCode
+	}
+	codes, err := p.A.ConfirmTOTP(ctx, Context{Actor: who.User}, who.Subject, code)
+	return codes, wrongCode(err)
+}
+
+func wrongCode(err error) error {
+	switch {
+	case errors.Is(err, ErrNoCode):
+		return errors.Join(authn.ErrWrongCode, err)
+	case err != nil:
+		return unavailable(err)
+	}
+	return nil
 }
 
 // CheckPassword implements authn.People.
@@ -70,4 +132,12 @@ func accountOf(ctx context.Context, q conn, id *authn.Identity) (Account, error)
 		return one(ctx, q, `id = $1`, id.Subject)
 	}
 	return linkedAccount(ctx, q, id.Issuer, id.Subject)
+}
+
+// Of returns the account of a person who was admitted, or ErrNotFound for one who has
+// none.
+func (a *Accounts) Of(ctx context.Context, id *authn.Identity) (Account, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return accountOf(ctx, a.db.Reader, id)
 }

@@ -1,11 +1,14 @@
 package accounts
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"database/sql"
+	"encoding/base32"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -33,6 +36,7 @@ var ErrNoCode = errors.New("accounts: wrong code")
 type Enrolment struct {
 	Secret authn.Secret // base32, to be typed
 	URL    authn.Secret // otpauth://, for a QR code; it holds the secret
+	Mark   string       // tells this secret from others and gives nothing of it away
 }
 
 // EnrolTOTP begins to set up an authenticator app. title is what the app calls this
@@ -45,13 +49,7 @@ func (a *Accounts) EnrolTOTP(ctx context.Context, c Context, account, title stri
 		if err != nil {
 			return err
 		}
-		name := who.ID
-		if who.Username != "" {
-			name = who.Username
-		} else if who.Email != "" {
-			name = who.Email
-		}
-		key, err := totp.Generate(totp.GenerateOpts{Issuer: title, AccountName: name, Period: totpPeriod, SecretSize: 20, Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1})
+		key, err := totp.Generate(totp.GenerateOpts{Issuer: title, AccountName: who.calledBy(), Period: totpPeriod, SecretSize: 20, Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1})
 		if err != nil {
 			return fmt.Errorf("accounts: make a secret: %w", err)
 		}
@@ -63,13 +61,70 @@ func (a *Accounts) EnrolTOTP(ctx context.Context, c Context, account, title stri
 		if _, err := tx.ExecContext(ctx, pendSQL, account, sealed); err != nil {
 			return fmt.Errorf("accounts: store a secret of %s: %w", account, err)
 		}
-		made = Enrolment{Secret: authn.NewSecret(key.Secret()), URL: authn.NewSecret(key.URL())}
+		made = enrolment(key)
 		return nil
 	})
 	if err != nil {
 		return Enrolment{}, err
 	}
 	return made, nil
+}
+
+// calledBy is the name that an authenticator app shows.
+func (a *Account) calledBy() string { return cmp.Or(a.Username, a.Email, a.ID) }
+
+func enrolment(key *otp.Key) Enrolment {
+	sum := sha256.Sum256([]byte("foregate enrolment 1 " + key.Secret()))
+	return Enrolment{Secret: authn.NewSecret(key.Secret()), URL: authn.NewSecret(key.URL()), Mark: hex.EncodeToString(sum[:16])}
+}
+
+// ContinueTOTP is EnrolTOTP, but if what was begun last has this mark, that goes on: the
+// picture that a person has scanned stays good when they mistype a code. What somebody
+// else has begun meanwhile is never shown.
+func (a *Accounts) ContinueTOTP(ctx context.Context, c Context, account, title, mark string) (Enrolment, error) {
+	begun, err := a.pendingTOTP(ctx, c, account, title)
+	if err == nil && mark != "" && subtle.ConstantTimeCompare([]byte(begun.Mark), []byte(mark)) == 1 {
+		return begun, nil
+	}
+	if err != nil && !errors.Is(err, ErrNoCode) && !errors.Is(err, errUnsealed) {
+		return Enrolment{}, err
+	}
+	return a.EnrolTOTP(ctx, c, account, title)
+}
+
+// pendingTOTP is what was begun last; ErrNoCode if nothing was.
+func (a *Accounts) pendingTOTP(ctx context.Context, c Context, account, title string) (Enrolment, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	who, err := c.mine(one(ctx, a.db.Reader, `id = $1`, account))
+	if err != nil {
+		return Enrolment{}, err
+	}
+	secret, err := a.pendingSecret(ctx, a.db.Reader, account)
+	if err != nil {
+		return Enrolment{}, err
+	}
+	raw, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(secret)
+	if err != nil {
+		return Enrolment{}, fmt.Errorf("accounts: read a secret of %s: %w", account, err)
+	}
+	key, err := totp.Generate(totp.GenerateOpts{Issuer: title, AccountName: who.calledBy(), Period: totpPeriod, Secret: raw, Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1})
+	if err != nil {
+		return Enrolment{}, fmt.Errorf("accounts: read a secret of %s: %w", account, err)
+	}
+	return enrolment(key), nil
+}
+
+func (a *Accounts) pendingSecret(ctx context.Context, q conn, account string) (string, error) {
+	var sealed []byte
+	err := q.QueryRowContext(ctx, `SELECT totp_pending FROM credentials WHERE account = $1`, account).Scan(&sealed)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && sealed == nil {
+		return "", ErrNoCode
+	}
+	if err != nil {
+		return "", fmt.Errorf("accounts: look for a secret: %w", err)
+	}
+	return a.box.open(sealed, account)
 }
 
 // ConfirmTOTP ends setting up: code shows that the app has the secret. It returns ten
@@ -82,15 +137,7 @@ func (a *Accounts) ConfirmTOTP(ctx context.Context, c Context, account, code str
 		if err != nil {
 			return err
 		}
-		var sealed []byte
-		err = tx.QueryRowContext(ctx, `SELECT totp_pending FROM credentials WHERE account = $1`, account).Scan(&sealed)
-		if errors.Is(err, sql.ErrNoRows) || err == nil && sealed == nil {
-			return ErrNoCode
-		}
-		if err != nil {
-			return fmt.Errorf("accounts: look for a secret: %w", err)
-		}
-		secret, err := a.box.open(sealed, account)
+		secret, err := a.pendingSecret(ctx, tx, account)
 		if err != nil {
 			return err
 		}
@@ -204,6 +251,31 @@ func (a *Accounts) RemoveTOTP(ctx context.Context, c Context, account string) er
 		}
 		return a.noteChange(ctx, tx, c, "totp_remove", &who, nil)
 	})
+}
+
+// RenewRecoveryCodes gives an account that has an authenticator app new recovery codes
+// in place of those it has. Without an app it is ErrNoCode.
+func (a *Accounts) RenewRecoveryCodes(ctx context.Context, c Context, account string) ([]string, error) {
+	var codes []string
+	err := a.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		who, err := c.mine(lock(ctx, tx, account))
+		if err != nil {
+			return err
+		}
+		if _, hasApp, err := factors(ctx, tx, account); err != nil {
+			return err
+		} else if !hasApp {
+			return ErrNoCode
+		}
+		if codes, err = newRecoveryCodes(ctx, tx, account); err != nil {
+			return err
+		}
+		return a.noteChange(ctx, tx, c, "recovery_codes", &who, nil)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return codes, nil
 }
 
 // newRecoveryCodes replaces the recovery codes of an account: 80 bits of chance each,

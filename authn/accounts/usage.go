@@ -26,14 +26,29 @@ func (u *Usage) Count(ctx context.Context, v Visit) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	// Rivals may commit in any order, so the later of two times counts.
-	const countSQL = `INSERT INTO usage (day, organisation, method, user_key, visits, first_visit, last_visit) VALUES ($1, $2, $3, $4, 1, $5, $5)
-		ON CONFLICT (day, organisation, method, user_key) DO UPDATE SET visits = usage.visits + 1,
+	return count(ctx, u.a.db.Writer, rowOf(v), visits{1, v.Time.UnixMilli(), v.Time.UnixMilli()})
+}
+
+// usageRow is the key of a row: who came on which day, and by what way.
+type usageRow struct{ day, organisation, method, user string }
+
+func rowOf(v Visit) usageRow {
+	return usageRow{v.Time.UTC().Format(time.DateOnly), line(v.Organisation), line(v.Method), line(v.User)}
+}
+
+// visits are how often, and when first and last, in milliseconds since 1970.
+type visits struct{ n, first, last int64 }
+
+// count adds visits to a row. Rivals may commit in any order, so the earlier of two
+// first times counts, and the later of two last ones.
+func count(ctx context.Context, c conn, row usageRow, v visits) error {
+	const countSQL = `INSERT INTO usage (day, organisation, method, user_key, visits, first_visit, last_visit) VALUES ($1, $2, $3, $4, $5, $6, $7)
+		ON CONFLICT (day, organisation, method, user_key) DO UPDATE SET visits = usage.visits + excluded.visits,
 			first_visit = CASE WHEN excluded.first_visit < usage.first_visit THEN excluded.first_visit ELSE usage.first_visit END,
 			last_visit = CASE WHEN excluded.last_visit > usage.last_visit THEN excluded.last_visit ELSE usage.last_visit END`
-	_, err := u.a.db.Writer.ExecContext(ctx, countSQL, v.Time.UTC().Format(time.DateOnly), line(v.Organisation), line(v.Method), line(v.User), v.Time.UnixMilli())
+	_, err := c.ExecContext(ctx, countSQL, row.day, row.organisation, row.method, row.user, v.n, v.first, v.last)
 	if err != nil {
-		return fmt.Errorf("accounts: count visit: %w", err)
+		return fmt.Errorf("accounts: count visits: %w", err)
 	}
 	return nil
 }

@@ -49,8 +49,8 @@ func checkURL(address string) error {
 }
 
 func checkForm(f authn.Form) error {
-	if f.Step == "" || len(f.Fields) == 0 {
-		return fmt.Errorf("a form has a step and fields: %+v", f)
+	if f.Step == "" || len(f.Fields) == 0 && len(f.Facts) == 0 {
+		return fmt.Errorf("a form has a step and fields, or something to be read: %+v", f)
 	}
 	seen := make(map[string]bool)
 	for _, field := range f.Fields {

@@ -72,7 +72,11 @@ func (m *method) Begin(_ context.Context, a *authn.Attempt) (authn.Reply, error)
 	if strings.Contains(cfg.Page, "?") {
 		joint = "&"
 	}
-	back := url.QueryEscape(a.Origin + a.Return)
+	to := a.Return
+	if !strings.HasPrefix(to, "/") { // on another host; the attempt remembers it
+		to = "/"
+	}
+	back := url.QueryEscape(a.Origin + to)
 	return authn.Redirect{URL: cfg.Page + joint + cfg.ReturnParameter + "=" + back}, nil
 }
 
@@ -84,6 +88,9 @@ func (m *method) Resume(ctx context.Context, a *authn.Attempt, r *http.Request) 
 		return nil, m.refused(ctx, a.Client, reason)
 	}
 	id := m.identity(c)
+	if start := m.start(c, r.Form); start != "" {
+		a.Return = start // also where it was used before: who used it goes on to it
+	}
 	switch err := m.once.Spend(ctx, m.spentKey(c), m.partner.until(c)); {
 	case errors.Is(err, authn.ErrSpent):
 		return nil, m.refused(ctx, a.Client, &Reason{Code: Replay, Err: &authn.AlreadyUsed{Issuer: id.Issuer, Subject: id.Subject}})
@@ -95,9 +102,6 @@ func (m *method) Resume(ctx context.Context, a *authn.Attempt, r *http.Request) 
 	}
 	if c.iv != nil && m.drawn.again(c.iv, m.now()) {
 		m.log.WarnContext(ctx, "two tokens have the same nonce or IV: the partner's page must draw it at random for each, or what is encrypted can be read and changed", "partner", m.partner.name)
-	}
-	if start := m.start(c, r.Form); start != "" {
-		a.Return = start
 	}
 	return authn.SignedIn{Identity: id}, nil
 }

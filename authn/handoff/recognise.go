@@ -19,6 +19,18 @@ func (m *method) Recognize(r *http.Request) (rest string, found bool) {
 	return m.without(r.URL.EscapedPath(), query), true
 }
 
+// Stray reports whether r carries a token that names another partner than this one,
+// or none of that name, and returns r's address without it. Whoever can tell that no
+// other takes it lets Resume refuse it.
+func (m *method) Stray(r *http.Request) (rest string, found bool) {
+	cfg := &m.partner.cfg
+	query := r.URL.RawQuery
+	if cfg.PartnerParameter == "" || !has(query, cfg.Parameter) || !has(query, cfg.PartnerParameter) {
+		return "", false
+	}
+	return m.without(r.URL.EscapedPath(), query), true
+}
+
 // without is an address without the parameters of the hand-off.
 func (m *method) without(path, query string) string {
 	cfg := &m.partner.cfg

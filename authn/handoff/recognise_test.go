@@ -67,3 +67,23 @@ func TestRecognizedIsWhatTheFormHolds(t *testing.T) {
 		}
 	}
 }
+
+// A token with the name of a partner that there is not is a token all the same.
+func TestTokenOfAnotherPartnerIsFoundAsStray(t *testing.T) {
+	b := newBench(t, config(formatBlowfish, func(c *Config) { c.PartnerParameter = "from" }))
+	name := b.partner.name
+	for address, want := range map[string]string{
+		"/a?token=x&mac=y&from=nobody&q=1":   "/a?q=1",
+		"/a?q=1&fr%6fm=&token=x":             "/a?q=1",
+		"/a?token=x&from=" + name + "&q=%zz": "/a?q=%zz",
+		"/a?token=x":                         "", // without it the parameter may be the application's own
+		"/a?from=nobody":                     "",
+	} {
+		if rest, found := b.Stray(get(address)); rest != want || found != (want != "") {
+			t.Errorf("Stray(%s) = %q, %v, want %q", address, rest, found, want)
+		}
+	}
+	if _, found := b.Recognize(get("/a?token=x&from=nobody")); found {
+		t.Error("it takes another's for its own")
+	}
+}

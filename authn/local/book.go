@@ -11,6 +11,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"foregate/authn"
+	"foregate/internal/lockout"
 )
 
 // maxUsersFile bounds what is read: some fifty thousand users.
@@ -184,7 +185,7 @@ func (p listed) account() (string, account, error) {
 	if p.User.User == "" {
 		return "", account{}, fault("user", "a user has no name", "write user: NAME")
 	}
-	name, ok := canonical(p.User.User)
+	name, ok := lockout.Canonical(p.User.User)
 	if !ok || strings.ContainsFunc(p.User.User, invisible) || strings.TrimSpace(p.User.User) != p.User.User {
 		return "", account{}, fault("user", fmt.Sprintf("user %q has invisible characters, outer spaces or more than %d bytes", p.User.User, maxName), "")
 	}

@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"foregate/authn"
+	"foregate/internal/lockout"
 )
 
 // BreakGlass is the part "break_glass" of a method: accounts for when no other way in
@@ -99,8 +100,8 @@ func (c *BreakGlass) open(env authn.Env, now func() time.Time) (*breakGlass, err
 	if err != nil {
 		return nil, fmt.Errorf("break_glass: read users: %w", err)
 	}
-	env.Tries = &counts{now: now}
-	plain := (&Config{Lockout: Lockout{Failures: 5, AccountFailures: 10, AccountWindow: 20 * time.Minute, NetworkFailures: 50}}).open(env, people, now)
+	env.Tries, env.People = &counts{now: now}, nil
+	plain := (&Config{Users: c.Users, TOTP: totpOff, Lockout: Lockout{Failures: 5, AccountFailures: 10, AccountWindow: 20 * time.Minute, NetworkFailures: 50}}).open(env, people, now)
 	return &breakGlass{plain: plain, config: *c, notices: newNotices(c.Notify, env)}, nil
 }
 
@@ -157,18 +158,18 @@ func (b *breakGlass) Resume(ctx context.Context, a *authn.Attempt, r *http.Reque
 	if utf8.RuneCountInString(reason) < leastReason {
 		return emergencyForm(user, reason, "Say in a few words why you need this, and type the password again."), nil
 	}
-	name, plausible := canonical(user)
+	name, plausible := lockout.Canonical(user)
 	if !plausible || checkPassword(password) != nil {
 		return emergencyForm(user, reason, noMatch), nil
 	}
-	person, ok, err := b.plain.try(ctx, name, password, network(a.Client))
+	acct, ok, err := b.plain.try(ctx, name, password, lockout.Network(a.Client))
 	if err != nil {
 		return nil, err
 	}
 	if !ok {
 		return emergencyForm(user, reason, noMatch), nil
 	}
-	id := b.plain.identity(name, person)
+	id := b.plain.identity(name, acct, "pwd")
 	id.Issuer = "foregate:break-glass/" + b.plain.name
 	return authn.SignedIn{Identity: id, Reason: reason}, nil
 }

@@ -8,12 +8,16 @@ import (
 	"time"
 
 	"foregate/authn"
+	"foregate/internal/lockout"
+	"foregate/internal/queue"
 )
 
 // Config is the part "local" of a method.
 type Config struct {
 	UsersFile authn.Path `yaml:"users_file" default:"" doc:"A YAML file with a list of users as under users, where password_hash is plain text. Read again when it changes; a broken new version is logged and the old one stays."`
 	Users     []User     `yaml:"users" default:"[]" doc:"People with a user name and password, beside those of users_file."`
+	Accounts  bool       `yaml:"accounts" default:"false" doc:"Look among the accounts too, after users and users_file. Where there are neither it is always so."`
+	TOTP      string     `yaml:"totp" default:"optional" enum:"optional|required|off" doc:"Codes of an authenticator app, for accounts: optional asks whoever has set one up, required has everybody set one up at the next sign-in, off never asks."`
 	Hashing   Hashing    `yaml:"hashing" default:"{}" doc:"How many passwords are checked at a time. Each takes the memory that its hash asks for: 19 MiB for those of hash-password."`
 	Lockout   Lockout    `yaml:"lockout" default:"{}" doc:"When guessing ends."`
 }
@@ -45,8 +49,12 @@ type Lockout struct {
 	NetworkFailures int           `yaml:"network_failures" min:"1" default:"200" doc:"Wrong passwords from one network, whosever, in a window. Then everybody there is asked to wait."`
 }
 
-// maxGuesses is how often anybody may guess at one account in an hour.
-const maxGuesses = 100
+// Values of TOTP.
+const (
+	totpOptional = "optional"
+	totpRequired = "required"
+	totpOff      = "off"
+)
 
 var _ authn.MethodConfig = (*Config)(nil)
 
@@ -59,9 +67,9 @@ func (h Hashing) withDefaults() Hashing {
 	}
 }
 
-// withDefaults fills in what is zero.
-func (l Lockout) withDefaults() Lockout {
-	return Lockout{
+// limits fills in what is zero.
+func (l Lockout) limits() lockout.Limits {
+	return lockout.Limits{
 		Failures:        cmp.Or(l.Failures, 10),
 		Window:          cmp.Or(l.Window, 15*time.Minute),
 		AccountFailures: cmp.Or(l.AccountFailures, 25),
@@ -70,31 +78,84 @@ func (l Lockout) withDefaults() Lockout {
 	}
 }
 
+// listed reports whether there are people in the configuration or in a file.
+func (c *Config) listed() bool { return len(c.Users) > 0 || c.UsersFile != "" }
+
+// NeedsPeople says whether there must be accounts.
+func (c *Config) NeedsPeople() bool { return c.Accounts || !c.listed() }
+
 // Validate implements authn.MethodConfig. It reads users_file too.
 func (c *Config) Validate() error {
 	_, err := readBook(string(c.UsersFile), c.Users)
-	return errors.Join(c.Hashing.withDefaults().validate(), c.Lockout.withDefaults().validate(), err)
+	return errors.Join(c.validateTOTP(), c.Hashing.withDefaults().validate(), c.Lockout.limits().Validate(), err)
+}
+
+func (c *Config) validateTOTP() error {
+	switch c.TOTP {
+	case "", totpOptional, totpOff:
+		return nil
+	case totpRequired:
+		if !c.listed() {
+			return nil
+		}
+		return &authn.Fault{
+			Path: "totp", Problem: "required cannot be kept with users or users_file: those people have no authenticator app",
+			Remedy: "make accounts for them, or list them in another method",
+		}
+	}
+	return &authn.Fault{Path: "totp", Problem: fmt.Sprintf("%.40q is none of optional, required, off", c.TOTP), Remedy: "write one of them"}
 }
 
 // Open implements authn.MethodConfig.
 func (c *Config) Open(env authn.Env) (authn.Authenticator, error) {
-	people, err := openUsers(string(c.UsersFile), c.Users, env.Log, time.Now)
+	people, err := c.directory(env)
 	if err != nil {
-		return nil, fmt.Errorf("local: read users: %w", err)
+		return nil, err
 	}
 	return c.open(env, people, time.Now), nil
 }
 
+// directory is where names are looked up.
+func (c *Config) directory(env authn.Env) (directory, error) {
+	var people either
+	if c.listed() {
+		listed, err := openUsers(string(c.UsersFile), c.Users, env.Log, time.Now)
+		if err != nil {
+			return nil, fmt.Errorf("local: read users: %w", err)
+		}
+		people.users = listed
+	}
+	if !c.NeedsPeople() {
+		return people.users, nil
+	}
+	known, ok := env.People.(authn.Credentials)
+	if _, hasApps := env.People.(authn.Authenticators); !ok || !hasApps {
+		return nil, errors.New("local: the people are those who have an account, and no accounts are configured")
+	}
+	people.kept = kept{known}
+	if people.users == nil {
+		return people.kept, nil
+	}
+	return people, nil
+}
+
 func (c *Config) open(env authn.Env, people directory, now func() time.Time) *method {
-	return &method{
+	h := c.Hashing.withDefaults()
+	m := &method{
 		name:    env.Name,
+		env:     env,
 		people:  people,
-		queue:   newQueue(c.Hashing.withDefaults()),
-		lockout: newLockout(env, c.Lockout.withDefaults(), now),
+		queue:   queue.New(h.Parallel, h.Waiting, h.Wait),
+		lockout: lockout.New(env.Tries, "local", env.Name, c.Lockout.limits(), now),
+		totp:    cmp.Or(c.TOTP, totpOptional),
 		log:     env.Log,
 		now:     now,
 		compare: digest.matches,
 	}
+	if c.NeedsPeople() {
+		m.apps, _ = env.People.(authn.Authenticators)
+	}
+	return m
 }
 
 func (h Hashing) validate() error {
@@ -103,34 +164,6 @@ func (h Hashing) validate() error {
 		between("hashing.waiting", h.Waiting, 1, 100_000),
 		lasting("hashing.wait", h.Wait, 100*time.Millisecond, time.Minute),
 	)
-}
-
-func (l Lockout) validate() error {
-	err := errors.Join(
-		between("lockout.failures", l.Failures, 1, maxGuesses),
-		between("lockout.account_failures", l.AccountFailures, 1, maxGuesses),
-		between("lockout.network_failures", l.NetworkFailures, 1, 1_000_000),
-		lasting("lockout.window", l.Window, time.Minute, 24*time.Hour),
-		lasting("lockout.account_window", l.AccountWindow, time.Minute, 24*time.Hour),
-	)
-	if err != nil {
-		return err
-	}
-	if n := l.guesses(); n > maxGuesses {
-		return &authn.Fault{
-			Path:    "lockout.account_failures",
-			Problem: fmt.Sprintf("with this account_window %d guesses at one account are possible in an hour, more than %d", n, maxGuesses),
-			Remedy:  "lower account_failures or lengthen account_window",
-		}
-	}
-	return nil
-}
-
-// guesses is how many tries at one account are judged in the worst hour: windows
-// that begin in it, and one that ends in it.
-func (l Lockout) guesses() int {
-	windows := int((time.Hour+l.AccountWindow-1)/l.AccountWindow) + 1
-	return windows * l.AccountFailures
 }
 
 func between(path string, n, least, most int) error {

@@ -2,17 +2,26 @@
 // keeps itself.
 //
 // Begin asks for both. Resume folds the name as typed to the canonical name of
-// an account, waits for a place at the hashing queue, counts the try, and only
-// then looks the account up and compares. Unknown, closed and locked accounts
-// take the same way, cost the same hash and get the same answer.
+// an account, waits for a place at the hashing queue, looks the account up, counts
+// the try, and only then compares. Unknown, closed and locked accounts take the
+// same way, cost the same hash and get the same answer. Whoever has an
+// authenticator app is asked for a code then (app.go).
+//
+// # Whose accounts
+//
+// Users of a file or of the configuration (users.go), the accounts that Foregate
+// keeps (kept.go), or both: then a listed user comes before an account of the same
+// name. An account is named by its user name or by an e-mail address that no other
+// has, counted as one however it is named, and known to the application by the
+// issuer and subject that the accounts have.
 //
 // # Names
 //
 // A name is compared after compatibility normalisation and case folding, without
 // outer spaces: "alice", " ALICE " and "ａｌｉｃｅ" are one account, one counter and
-// one subject. The issuer is "foregate:local/" and the method's configured name,
-// the subject is the canonical name, and the application is given the name as
-// the users file spells it. An e-mail address is no other spelling of a name.
+// one subject. Of a listed user the issuer is "foregate:local/" and the method's
+// configured name, the subject is the canonical name, and the application is given
+// the name as the users file spells it; an e-mail address is no other spelling of it.
 //
 // # Passwords
 //
@@ -61,6 +70,8 @@ import (
 	"time"
 
 	"foregate/authn"
+	"foregate/internal/lockout"
+	"foregate/internal/queue"
 )
 
 const (
@@ -74,9 +85,12 @@ const (
 // method is an authn.Authenticator.
 type method struct {
 	name    string
+	env     authn.Env
 	people  directory
-	queue   *queue
-	lockout *lockout
+	apps    authn.Authenticators // nil without accounts
+	totp    string
+	queue   *queue.Queue
+	lockout *lockout.Lockout
 	log     *slog.Logger
 	now     func() time.Time
 	compare func(stored digest, password string) bool
@@ -85,7 +99,8 @@ type method struct {
 // directory knows the accounts.
 type directory interface {
 	// lookUp returns the account of a canonical name. A name that nobody has is
-	// no error: its account is closed, and its digest costs what others cost.
+	// no error: its account is closed, and its digest costs what others cost. Its
+	// key is never empty.
 	lookUp(ctx context.Context, name string) (account, error)
 }
 
@@ -93,9 +108,16 @@ type directory interface {
 type account struct {
 	open   bool // exists and is not disabled
 	known  bool // exists
-	person User
+	key    string
+	person User // of a listed user
 	digest digest
+
+	who    authn.Person // of an account; zero for a listed user
+	hasApp bool         // an authenticator app
 }
+
+// kept reports whether it is one of the accounts, and no listed user.
+func (a *account) kept() bool { return a.who.Subject != "" }
 
 // Begin implements authn.Authenticator.
 func (m *method) Begin(_ context.Context, a *authn.Attempt) (authn.Reply, error) {
@@ -104,6 +126,9 @@ func (m *method) Begin(_ context.Context, a *authn.Attempt) (authn.Reply, error)
 
 // Resume implements authn.Authenticator.
 func (m *method) Resume(ctx context.Context, a *authn.Attempt, r *http.Request) (authn.Reply, error) {
+	if a.Values[keepStep] != "" && m.apps != nil {
+		return m.second(ctx, a, r)
+	}
 	users, passwords := r.PostForm[userField], r.PostForm[passwordField]
 	// Two values are read differently by what stands before and behind Foregate.
 	if len(users) > 1 || len(passwords) > 1 {
@@ -114,71 +139,86 @@ func (m *method) Resume(ctx context.Context, a *authn.Attempt, r *http.Request) 
 		return form(a.Hint, noMatch), nil
 	}
 	user, password := users[0], passwords[0]
-	name, plausible := canonical(user)
+	name, plausible := lockout.Canonical(user)
 	if !plausible || checkPassword(password) != nil {
 		return form(user, noMatch), nil
 	}
-	person, ok, err := m.try(ctx, name, password, network(a.Client))
+	acct, ok, err := m.try(ctx, name, password, lockout.Network(a.Client))
 	if err != nil {
 		return nil, err
 	}
 	if !ok {
 		return form(user, noMatch), nil
 	}
-	return authn.SignedIn{Identity: m.identity(name, person)}, nil
+	return m.after(ctx, a, name, acct)
 }
 
 // try judges one password. It holds a place at the queue from before the count
 // until after the hash: who is turned away there has not used up a try.
-func (m *method) try(ctx context.Context, name, password string, from netip.Prefix) (User, bool, error) {
-	if err := m.lockout.rested(from); err != nil {
-		return User{}, false, err
+func (m *method) try(ctx context.Context, name, password string, from netip.Prefix) (account, bool, error) {
+	if err := m.lockout.Rested(from); err != nil {
+		return account{}, false, err
 	}
-	leave, err := m.queue.enter(ctx)
+	leave, err := m.queue.Enter(ctx)
 	if err != nil {
-		return User{}, false, err
+		return account{}, false, authn.Unavailable("Many people are signing in right now. Try again in a moment.", fmt.Errorf("local: %w", err))
 	}
 	defer leave()
-	unlocked, err := m.lockout.count(ctx, name, from)
+	acct, err := m.lookUp(ctx, name)
 	if err != nil {
-		return User{}, false, err
+		return account{}, false, err
 	}
-	acct, err := m.people.lookUp(ctx, name)
+	unlocked, err := m.lockout.Count(ctx, acct.key, from)
 	if err != nil {
-		return User{}, false, authn.Unavailable("We cannot check passwords right now. Try again in a minute.",
-			fmt.Errorf("local: look up account: %w", err))
+		return account{}, false, err
 	}
 	// Always compared, so that time does not tell what is wrong.
 	matches := m.compare(acct.digest, password)
 	if !matches || !unlocked || !acct.open {
 		m.refused(ctx, name, from, acct, unlocked)
-		return User{}, false, nil
+		return account{}, false, nil
 	}
-	if err := m.lockout.succeeded(ctx, name, from); err != nil {
+	if err := m.lockout.Succeeded(ctx, acct.key, from); err != nil {
 		m.log.WarnContext(ctx, "counted tries not forgotten after a success", "err", err)
 	}
-	return acct.person, true, nil
+	return acct, true, nil
+}
+
+func (m *method) lookUp(ctx context.Context, name string) (account, error) {
+	acct, err := m.people.lookUp(ctx, name)
+	if err != nil {
+		return account{}, authn.Unavailable("We cannot check passwords right now. Try again in a minute.",
+			fmt.Errorf("local: look up account: %w", err))
+	}
+	return acct, nil
 }
 
 // refused counts and logs a failure. A name that is no account is not logged:
 // people type their password into the wrong field.
 func (m *method) refused(ctx context.Context, name string, from netip.Prefix, acct account, unlocked bool) {
-	if err := m.lockout.failed(ctx, from); err != nil {
+	if err := m.lockout.Failed(ctx, from); err != nil {
 		m.log.WarnContext(ctx, "failure of a network not counted", "err", err)
 	}
 	reason := "wrong password"
+	if acct.kept() {
+		name = acct.who.User
+	}
 	switch {
 	case !acct.known:
 		name, reason = "", "unknown user"
 	case !unlocked:
 		reason = "locked after too many tries"
 	case !acct.open:
-		reason = "account disabled"
+		reason = "account disabled, or without a password"
 	}
 	m.log.InfoContext(ctx, "password refused", "method", m.name, "user", name, "network", from.String(), "reason", reason)
 }
 
-func (m *method) identity(name string, person User) authn.Identity {
+func (m *method) identity(name string, acct account, amr ...string) authn.Identity {
+	if acct.kept() {
+		return m.keptIdentity(acct.who, amr)
+	}
+	person := acct.person
 	return authn.Identity{
 		Method:            m.name,
 		Issuer:            "foregate:local/" + m.name,
@@ -189,9 +229,26 @@ func (m *method) identity(name string, person User) authn.Identity {
 		PreferredUsername: person.User,
 		Name:              person.Name,
 		Groups:            slices.Clone(person.Groups),
-		AMR:               []string{"pwd"},
+		AMR:               amr,
 		Authenticated:     m.now(),
 	}
+}
+
+func (m *method) keptIdentity(p authn.Person, amr []string) authn.Identity {
+	id := authn.Identity{
+		Method: m.name, Issuer: p.Issuer, Subject: p.Subject, User: p.User, Email: p.Email, Checked: p.Email != "",
+		PreferredUsername: p.User, Name: p.Name, Groups: slices.Clone(p.Groups), Roles: slices.Clone(p.Roles),
+		AMR: amr, Authenticated: m.now(),
+	}
+	for _, claim := range m.env.Claims {
+		if v, ok := p.Claims[claim]; ok {
+			if id.Claims == nil {
+				id.Claims = make(map[string]any)
+			}
+			id.Claims[claim] = v
+		}
+	}
+	return id
 }
 
 // form asks for user name and password, with the name filled in.

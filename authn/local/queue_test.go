@@ -1,7 +1,6 @@
 package local
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -10,62 +9,24 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"foregate/authn"
+	"foregate/internal/queue"
 )
 
-func TestLD8WaitingIsBoundedInTimeAndNumber(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		q := newQueue(Hashing{Parallel: 1, Waiting: 2, Wait: 5 * time.Second})
-		leave, err := q.enter(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		start := time.Now()
-		results := make(chan error, 3)
-		for range 3 {
-			go func() { _, err := q.enter(t.Context()); results <- err }()
-		}
-		if err := <-results; !errors.Is(err, errFull) || time.Since(start) != 0 {
-			t.Errorf("the third who waits: %v after %v, want errFull at once", err, time.Since(start))
-		}
-		time.Sleep(4 * time.Second) // on the bubble's clock
-		leave()
-		if err := <-results; err != nil {
-			t.Errorf("the first who waits: %v", err)
-		}
-		err = <-results
-		var e *authn.Error
-		if !errors.As(err, &e) || e.Status != http.StatusServiceUnavailable || e.RetryAfter <= 0 || time.Since(start) != 5*time.Second {
-			t.Errorf("the second who waits: %v after %v, want 503 after 5s", err, time.Since(start))
-		}
-	})
-}
-
-func TestWhoGoesAwayLeavesTheQueue(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		q := newQueue(Hashing{Parallel: 1, Waiting: 1, Wait: 5 * time.Second})
-		leave, err := q.enter(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		if _, err := q.enter(ctx); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("enter = %v, want the deadline", err)
-		}
-		leave()
-		if leave, err := q.enter(t.Context()); err != nil {
-			t.Errorf("enter after others left: %v", err)
-		} else {
-			leave()
-		}
-		if n := q.waiting.Load(); n != 0 {
-			t.Errorf("%d still wait", n)
-		}
-	})
+func TestLD8WhoCannotBeServedSoonIsToldSo(t *testing.T) {
+	b := newBench(t, Config{Hashing: Hashing{Parallel: 1, Waiting: 1, Wait: 100 * time.Millisecond}})
+	leave, err := b.queue.Enter(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer leave()
+	_, err = b.signIn("alice", right, ward)
+	var e *authn.Error
+	if !errors.As(err, &e) || e.Status != http.StatusServiceUnavailable || e.RetryAfter <= 0 || !errors.Is(err, queue.ErrFull) {
+		t.Errorf("sign in = %v, want an error of 503", err)
+	}
 }
 
 func TestLD8ThousandSignInsTakeBoundedMemory(t *testing.T) {

@@ -43,9 +43,10 @@ func openUsers(file string, inline []User, log *slog.Logger, now func() time.Tim
 func (u *users) lookUp(_ context.Context, name string) (account, error) {
 	b := u.current()
 	if acct, ok := b.accounts[name]; ok {
+		acct.key = name
 		return acct, nil
 	}
-	return account{digest: b.decoy}, nil
+	return account{key: name, digest: b.decoy}, nil
 }
 
 // current returns the users as the file has them now.

@@ -16,6 +16,7 @@ import (
 
 	"foregate/authn"
 	"foregate/authn/authntest"
+	"foregate/internal/lockout"
 )
 
 func write(t *testing.T, file, text string) {
@@ -120,8 +121,12 @@ func TestFaultsOfTheConfiguration(t *testing.T) {
 	}
 }
 
-func TestOpenWithoutUsersLetsNobodyIn(t *testing.T) {
-	method, err := (&Config{}).Open(authntest.NewEnv("local"))
+func TestEmptyListLetsNobodyIn(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "users.yaml")
+	if err := os.WriteFile(file, []byte("[]"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	method, err := (&Config{UsersFile: authn.Path(file)}).Open(authntest.NewEnv("local"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,6 +134,12 @@ func TestOpenWithoutUsersLetsNobodyIn(t *testing.T) {
 		answer("nobody", "nobody has this password, as nobody has an account"))
 	if _, isForm := reply.(authn.Form); err != nil || !isForm {
 		t.Errorf("Resume = %T, %v, want the form again", reply, err)
+	}
+}
+
+func TestWithoutUsersThereMustBeAccounts(t *testing.T) {
+	if _, err := (&Config{}).Open(authntest.NewEnv("local")); err == nil || !strings.Contains(err.Error(), "no accounts are configured") {
+		t.Errorf("got %v", err)
 	}
 }
 
@@ -167,7 +178,7 @@ func FuzzResume(f *testing.F) {
 			t.Fatalf("Resume: %v", err)
 		}
 		in, signedIn := reply.(authn.SignedIn)
-		name, _ := canonical(user)
+		name, _ := lockout.Canonical(user)
 		if signedIn != (password == right && (name == "alice" || name == "bob")) {
 			t.Errorf("%q with %q: signed in %v as %q", user, password, signedIn, in.Identity.Subject)
 		}
@@ -200,7 +211,7 @@ func TestUsersFileHasTheKeysOfTheConfiguration(t *testing.T) {
 }
 
 func TestDefaultsAreThoseOfTheTags(t *testing.T) {
-	for _, part := range []any{Hashing{}.withDefaults(), Lockout{}.withDefaults()} {
+	for _, part := range []any{Hashing{}.withDefaults(), Lockout(Lockout{}.limits())} {
 		v := reflect.ValueOf(part)
 		for i := range v.NumField() {
 			field := v.Type().Field(i)

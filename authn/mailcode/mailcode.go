@@ -81,6 +81,9 @@ func (m *method) Begin(_ context.Context, a *authn.Attempt) (authn.Reply, error)
 // Asks implements authn.Asker.
 func (m *method) Asks() authn.Form { return emailForm("", "") }
 
+// Keeps implements authn.Keeper: the password after the code is that of the account.
+func (m *method) Keeps() (password, app bool) { return m.second != none, false }
+
 // Health implements authn.Healther: whether letters can be sent.
 func (m *method) Health() error {
 	if h, ok := m.env.Mail.(authn.Healther); ok {

@@ -92,6 +92,21 @@ func (s *Store) Load(ctx context.Context, key string) (cookies.Record, error) {
 	return r, nil
 }
 
+// Note returns a copy of the record's note.
+func (s *Store) Note(ctx context.Context, key string) (cookies.Record, error) {
+	now, unlock, err := s.lock(ctx)
+	if err != nil {
+		return cookies.Record{}, err
+	}
+	defer unlock()
+	r, ok := s.live(key, now)
+	if !ok {
+		return cookies.Record{}, cookies.ErrNotFound
+	}
+	r.Data, r.Tags, r.Note = nil, nil, bytes.Clone(r.Note)
+	return r, nil
+}
+
 // Update replaces the record if it is still the one with r.Version.
 func (s *Store) Update(ctx context.Context, key string, r cookies.Record) error {
 	now, unlock, err := s.lock(ctx)

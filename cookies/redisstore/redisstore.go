@@ -164,6 +164,19 @@ func (s *Store) createOn(ctx context.Context, key, value string, expires time.Ti
 
 // Load returns the record.
 func (s *Store) Load(ctx context.Context, key string) (cookies.Record, error) {
+	r, err := s.whole(ctx, key)
+	r.Tags, r.Note = nil, nil
+	return r, err
+}
+
+// Note returns the record's note.
+func (s *Store) Note(ctx context.Context, key string) (cookies.Record, error) {
+	r, err := s.whole(ctx, key)
+	r.Data, r.Tags = nil, nil
+	return r, err
+}
+
+func (s *Store) whole(ctx context.Context, key string) (cookies.Record, error) {
 	var value string
 	err := s.call(ctx, "load", true, func(ctx context.Context) (err error) {
 		value, err = s.reads.get(ctx, s.record(key))
@@ -184,7 +197,6 @@ func (s *Store) Load(ctx context.Context, key string) (cookies.Record, error) {
 	if !r.Expires.After(time.Now()) {
 		return cookies.Record{}, cookies.ErrNotFound
 	}
-	r.Tags, r.Note = nil, nil
 	return r, nil
 }
 

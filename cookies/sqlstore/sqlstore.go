@@ -24,6 +24,7 @@ const (
 	// An expired record that is not swept yet makes way for a new one.
 	createSQL = `INSERT INTO records (key, data, expires, version, note) VALUES (?1, ?2, ?3, 1, ?5)
 		ON CONFLICT (key) DO UPDATE SET data = ?2, expires = ?3, version = 1, note = ?5 WHERE expires <= ?4`
+	noteSQL   = `SELECT note, expires, version FROM records WHERE key = ?1 AND expires > ?2`
 	loadSQL   = `SELECT data, expires, version FROM records WHERE key = ?1 AND expires > ?2`
 	updateSQL = `UPDATE records SET data = ?2, expires = ?3, version = version + 1
 		WHERE key = ?1 AND version = ?4 AND expires > ?5`
@@ -46,8 +47,8 @@ type Store struct {
 	db  *database.DB
 	log *slog.Logger
 
-	create, load, update, exists, remove, count, forget *sql.Stmt
-	untag, tag, tagged, walk, tags                      *sql.Stmt
+	create, load, note, update, exists, remove, count, forget *sql.Stmt
+	untag, tag, tagged, walk, tags                            *sql.Stmt
 
 	calls   sync.RWMutex // held for reading during a call
 	closed  bool
@@ -67,6 +68,7 @@ func Open(ctx context.Context, db *database.DB, log *slog.Logger) (*Store, error
 	}{
 		{&s.create, db.Writer, createSQL},
 		{&s.load, db.Reader, loadSQL},
+		{&s.note, db.Reader, noteSQL},
 		{&s.update, db.Writer, updateSQL},
 		{&s.exists, db.Writer, existsSQL},
 		{&s.remove, db.Writer, deleteSQL},
@@ -178,6 +180,26 @@ func (s *Store) Load(ctx context.Context, key string) (cookies.Record, error) {
 	return r, nil
 }
 
+// Note returns the record's note.
+func (s *Store) Note(ctx context.Context, key string) (cookies.Record, error) {
+	ctx, end, err := s.begin(ctx)
+	if err != nil {
+		return cookies.Record{}, err
+	}
+	defer end()
+	var r cookies.Record
+	var expires int64
+	err = s.note.QueryRowContext(ctx, []byte(key), now()).Scan(&r.Note, &expires, &r.Version)
+	if errors.Is(err, sql.ErrNoRows) {
+		return cookies.Record{}, cookies.ErrNotFound
+	}
+	if err != nil {
+		return cookies.Record{}, fmt.Errorf("sqlstore: read note: %w", err)
+	}
+	r.Expires = time.UnixMilli(expires)
+	return r, nil
+}
+
 // Update replaces the record if it is still the one with r.Version.
 func (s *Store) Update(ctx context.Context, key string, r cookies.Record) error {
 	updates := []cookies.Update{{Key: key, Record: r}}
@@ -282,7 +304,7 @@ func (s *Store) Close() error {
 
 func (s *Store) closeStatements() error {
 	var errs []error
-	for _, stmt := range []*sql.Stmt{s.create, s.load, s.update, s.exists, s.remove, s.count, s.forget, s.untag, s.tag, s.tagged, s.walk, s.tags} {
+	for _, stmt := range []*sql.Stmt{s.create, s.load, s.note, s.update, s.exists, s.remove, s.count, s.forget, s.untag, s.tag, s.tagged, s.walk, s.tags} {
 		if stmt != nil {
 			errs = append(errs, stmt.Close())
 		}

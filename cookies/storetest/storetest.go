@@ -35,6 +35,7 @@ func Run(t *testing.T, open func(t *testing.T) cookies.Store) {
 		{"UpdateAllAnswersForEach", testUpdateAll},
 		{"RecordsAreFoundByTag", testTagged},
 		{"TagsGoWithTheirRecord", testTagsEnd},
+		{"NoteIsReadWithoutTheRest", testNote},
 		{"WalkVisitsEveryRecordWhole", testWalk},
 		{"WalkEndsWhenTheVisitorDoes", testWalkEnds},
 		{"KeysAreOpaque", testKeys},
@@ -328,6 +329,10 @@ func testCancelled(t *testing.T, s cookies.Store) {
 	if l, ok := s.(cookies.Lister); ok {
 		_, err := l.Tagged(ctx, "t", 1)
 		wantUnanswered(t, "tagged", err)
+	}
+	if n, ok := s.(cookies.Noter); ok {
+		_, err := n.Note(ctx, "k")
+		wantUnanswered(t, "note", err)
 	}
 	for deed, err := range map[string]error{
 		"load":   loadErr,

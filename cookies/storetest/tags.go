@@ -98,3 +98,30 @@ func listing(t *testing.T, s cookies.Store) cookies.Lister {
 	}
 	return l
 }
+
+func testNote(t *testing.T, s cookies.Store) {
+	n, ok := s.(cookies.Noter)
+	if !ok {
+		t.Skip("the store reads no notes")
+	}
+	r := record("value", time.Hour)
+	r.Tags, r.Note = []string{"alice"}, []byte{0, 0xff, '}'}
+	must(t, s.Create(t.Context(), "k", r))
+	must(t, s.Create(t.Context(), "bare", record("value", time.Hour)))
+	must(t, s.Create(t.Context(), "expired", record("value", -time.Second)))
+	got, err := n.Note(t.Context(), "k")
+	must(t, err)
+	if string(got.Note) != string(r.Note) || got.Expires.UnixMilli() != r.Expires.UnixMilli() || got.Version != 1 || got.Data != nil || got.Tags != nil {
+		t.Errorf("got %+v", got)
+	}
+	if got, err := n.Note(t.Context(), "bare"); err != nil || len(got.Note) != 0 {
+		t.Errorf("without a note: %+v, %v", got, err)
+	}
+	for _, key := range []string{"other", "expired"} {
+		_, err := n.Note(t.Context(), key)
+		wantError(t, err, cookies.ErrNotFound)
+	}
+	if loaded, err := s.Load(t.Context(), "k"); err != nil || loaded.Note != nil || loaded.Tags != nil {
+		t.Errorf("Load: %+v, %v", loaded, err)
+	}
+}

@@ -39,7 +39,11 @@ func (fg *running) openAccounts(file *config.File, tables Tables, store Store, s
 	fg.accounts, err = accounts.Open(context.Background(), db, accounts.Env{
 		Keys: keys, Passwords: hasher{}, OnEnd: ending{fg.sessions}.end, Log: fg.log,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	fg.visits = fg.accounts.Usage.Tally()
+	return nil
 }
 
 // ending ends the sessions of people who may not go on as they were.

@@ -17,6 +17,7 @@ import (
 	"foregate/internal/config"
 	"foregate/proxy"
 	"foregate/proxy/pages"
+	"foregate/proxy/scim"
 	"foregate/upstream"
 )
 
@@ -60,14 +61,16 @@ func (b *builder) set() (*proxy.Set, error) {
 			return nil, fmt.Errorf("method %q: %w", m.Name, err)
 		}
 		methods = append(methods, &proxy.Method{
-			Name: m.Name, Title: title, Config: m.Config, Admit: m.Admit,
+			Name: m.Name, Title: title, Config: m.Config, Admit: m.Admit, Visits: b.file.NeedsAccounts(),
 			Env: authn.Env{
 				Name: m.Name, Title: title, Once: b.once, Tries: b.tries, Log: b.log, Claims: claims,
 				Keys: keys, People: peopleOf(b.accounts), Mail: b.mail,
 			},
 		})
 	}
-	return proxy.NewSet(apps, methods, b.organisations()...), nil
+	set := proxy.NewSet(apps, methods, b.organisations()...)
+	set.SCIM = b.scim()
+	return set, nil
 }
 
 func (b *builder) organisations() []*proxy.Organisation {
@@ -79,6 +82,24 @@ func (b *builder) organisations() []*proxy.Organisation {
 		})
 	}
 	return all
+}
+
+// scim takes requests of the organisations that have a token; nil where none has.
+func (b *builder) scim() *scim.Handler {
+	var all []scim.Organisation
+	for i := range b.file.Organisations {
+		o := &b.file.Organisations[i]
+		if o.SCIM == nil {
+			continue
+		}
+		all = append(all, scim.Organisation{
+			Name: o.Name, Secret: scim.Hash(o.SCIM.Token.Reveal()), Kind: o.SCIM.Kind, Roles: o.SCIM.Roles, Domains: o.Domains,
+		})
+	}
+	if len(all) == 0 || b.accounts == nil {
+		return nil
+	}
+	return scim.New(scim.Config{Organisations: all, Accounts: b.accounts, Tries: b.tries})
 }
 
 // identityHeaders are the names of all apps' identity headers: none of them is

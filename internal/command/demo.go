@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +17,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"foregate/authn"
+	"foregate/authn/handoff"
 	"foregate/authn/local"
 	"foregate/internal/config"
 	"foregate/internal/demo"
@@ -62,7 +65,12 @@ func (sh *shell) demo(ctx context.Context, asJSON bool) error {
 		return err
 	}
 	front, adminAddr := freePort("127.0.0.1:8080"), freePort("127.0.0.1:9180")
-	file, err := demoConfig(sh.Tables, folder, front, adminAddr, app.Addr().String(), users)
+	partner, err := demoPartner(front)
+	if err != nil {
+		return err
+	}
+	defer partner.close()
+	file, err := demoConfig(sh.Tables, folder, front, adminAddr, app.Addr().String(), users, partner)
 	if err != nil {
 		return err
 	}
@@ -71,7 +79,7 @@ func (sh *shell) demo(ctx context.Context, asJSON bool) error {
 		return err
 	}
 	defer fg.stop()
-	if err := sh.announce(asJSON, "http://"+front, "http://"+adminAddr, users); err != nil {
+	if err := sh.announce(asJSON, "http://"+front, "http://"+adminAddr, partner.url, users); err != nil {
 		return err
 	}
 	select {
@@ -80,6 +88,34 @@ func (sh *shell) demo(ctx context.Context, asJSON bool) error {
 	case err := <-fg.failed:
 		return err
 	}
+}
+
+// partner is the page of an organisation that shares a key with the demonstration.
+type partner struct {
+	url, key string
+	close    func()
+}
+
+func demoPartner(front string) (partner, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return partner{}, err
+	}
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // never fails (crypto/rand)
+	p := partner{url: "http://" + l.Addr().String(), key: hex.EncodeToString(key)}
+	c := &handoff.Config{Page: p.url + "/sso", Format: "aes-gcm", Keys: []handoff.Key{{Key: authn.NewSecret(p.key)}}}
+	made, err := handoff.NewPartner(c, "st-elsewhere")
+	if err != nil {
+		return partner{}, errors.Join(err, l.Close())
+	}
+	page := &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: demo.Partner("http://"+front, func() (string, error) {
+		query, err := made.Mint(handoff.Draft{User: "wward", Name: "Wendy Ward", Made: time.Now(), Host: front})
+		return query.Encode(), err
+	})}
+	go func() { _ = page.Serve(l) }()
+	p.close = func() { _ = page.Close() }
+	return p, nil
 }
 
 func demoUsers() ([]demoUser, error) {
@@ -134,11 +170,14 @@ methods:
 {{- range .Users}}
         - {user: {{.Name}}, name: "{{.Full}}", groups: [{{range $i, $g := .Groups}}{{if $i}}, {{end}}{{$g}}{{end}}], password_hash: "{{.Hash}}"}
 {{- end}}
+  - name: st-elsewhere
+    title: I work at St Elsewhere
+    handoff: {page: "{{.Partner}}/sso", format: aes-gcm, keys: [{key: "{{.Key}}"}]}
 apps:
   - name: careplan
     hosts: ["{{.Front}}"]
     upstream: {url: "http://{{.App}}"}
-    methods: [local]
+    methods: [local, st-elsewhere]
     rules:
       - {path: /health, allow: anyone}
       - {path: /admin/**, groups: [administrators]}
@@ -148,9 +187,9 @@ apps:
       help: This is a demonstration. The terminal that you started it in shows two people who may sign in.
 `))
 
-func demoConfig(tables Tables, folder, front, adminAddr, app string, users []demoUser) (*config.File, error) {
+func demoConfig(tables Tables, folder, front, adminAddr, app string, users []demoUser, p partner) (*config.File, error) {
 	var text bytes.Buffer
-	err := demoFile.Execute(&text, map[string]any{"Front": front, "Admin": adminAddr, "App": app, "Users": users})
+	err := demoFile.Execute(&text, map[string]any{"Front": front, "Admin": adminAddr, "App": app, "Users": users, "Partner": p.url, "Key": p.key})
 	if err != nil {
 		return nil, err
 	}
@@ -161,9 +200,9 @@ func demoConfig(tables Tables, folder, front, adminAddr, app string, users []dem
 	return file, nil
 }
 
-func (sh *shell) announce(asJSON bool, url, adminURL string, users []demoUser) error {
+func (sh *shell) announce(asJSON bool, url, adminURL, partnerURL string, users []demoUser) error {
 	if asJSON {
-		return json.NewEncoder(sh.out).Encode(map[string]any{"url": url, "admin": adminURL, "users": users})
+		return json.NewEncoder(sh.out).Encode(map[string]any{"url": url, "admin": adminURL, "partner": partnerURL, "users": users})
 	}
 	fmt.Fprintf(sh.out, `
 Foregate is guarding a sample application. Open
@@ -177,8 +216,12 @@ in a browser and sign in as one of
 		fmt.Fprintf(sh.out, "    %-6s %-22s %s\n", u.Name, u.Password, u.Full)
 	}
 	_, err := fmt.Fprintf(sh.out, `
+or follow the link on a partner's intranet page, which knows its people already:
+
+    %s
+
 Only the administrator may open %s/admin/. Figures are at %s/metrics.
 Everything is in a temporary folder and on this machine alone. End with Ctrl-C.
-`, url, adminURL)
+`, partnerURL, url, adminURL)
 	return err
 }

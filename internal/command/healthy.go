@@ -26,11 +26,15 @@ func (sh *shell) healthyCommand() *cobra.Command {
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), 2*time.Second)
 			defer cancel()
-			req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+file.Listen.Admin+"/readyz", nil)
+			client, scheme, err := adminClient(file.Admin.TLS)
 			if err != nil {
 				return err
 			}
-			resp, err := http.DefaultClient.Do(req)
+			req, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+file.Listen.Admin+"/readyz", nil)
+			if err != nil {
+				return err
+			}
+			resp, err := client.Do(req)
 			if err != nil {
 				return fmt.Errorf("not answering: %w", err)
 			}

@@ -54,6 +54,9 @@ func (fg *running) listen(file *config.File) error {
 		}
 		srv := fg.server.HTTPServer(limits)
 		srv.Handler = fg.admin
+		if l, err = adminTLS(file.Admin.TLS, l); err != nil {
+			return err
+		}
 		fg.run(srv, l, "admin")
 	}
 	return fg.listenSocket(adminSocket(file))
@@ -74,7 +77,7 @@ func (fg *running) listenSocket(path string) error {
 		return err
 	}
 	fg.run(&http.Server{
-		Handler: fg.api, ConnContext: admin.SocketContext, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute,
+		Handler: fg.api.For(admin.OfSocket), ConnContext: admin.SocketContext, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute,
 		ErrorLog: slog.NewLogLogger(fg.log.Handler(), slog.LevelDebug),
 	}, l, "operator")
 	return nil
@@ -103,6 +106,7 @@ func (fg *running) run(srv *http.Server, l net.Listener, what string) {
 func (fg *running) stop() {
 	if fg.admin != nil {
 		fg.admin.Drain()
+		fg.api.Close()
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
@@ -111,12 +115,19 @@ func (fg *running) stop() {
 			_ = srv.Close()
 		}
 	}
+	if fg.background != nil {
+		fg.background()
+		<-fg.idle
+	}
 	if fg.set != nil {
 		closeSet(fg.set)
 	}
 	fg.post.close()
 	if fg.sessions != nil {
 		_ = fg.sessions.Close()
+	}
+	if fg.visits != nil {
+		fg.visits.Close()
 	}
 	if fg.people != nil {
 		_ = fg.people.Close()

@@ -68,7 +68,12 @@ func TestMailerOutlivesAReload(t *testing.T) {
 func figuresOf(t *testing.T, m *admin.Metrics) string {
 	t.Helper()
 	w := httptest.NewRecorder()
-	admin.NewListener(m, nil).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	log := slog.New(slog.DiscardHandler)
+	guard, err := admin.NewGuard([][]byte{make([]byte, 32)}, nil, nil, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	admin.NewListener(admin.ListenerParts{Metrics: m, Guard: guard, API: admin.NewAPI(admin.Parts{Log: log}), Near: true}).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 	text, err := io.ReadAll(w.Body)
 	if err != nil {
 		t.Fatal(err)

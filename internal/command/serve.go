@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -70,23 +71,29 @@ func (sh *shell) serve(ctx context.Context, path string, newSecrets bool) error 
 
 // running is a Foregate that serves.
 type running struct {
-	server   *proxy.Server
-	admin    *admin.Listener
-	api      *admin.API
-	log      *slog.Logger
-	builder  builder
-	sessions *cookies.Sessions
-	accounts *accounts.Accounts // nil where nobody needs one
-	people   io.Closer
-	store    io.Closer
-	access   io.Closer
-	metrics  *admin.Metrics
-	post     post
-	servers  []*http.Server
-	adminSrv *http.Server
-	failed   chan error
-	set      *proxy.Set
-	app      net.Addr // of the public listener
+	server     *proxy.Server
+	admin      *admin.Listener
+	api        *admin.API
+	guard      *admin.Guard
+	file       atomic.Pointer[config.File] // that is in force
+	log        *slog.Logger
+	builder    builder
+	sessions   *cookies.Sessions
+	accounts   *accounts.Accounts // nil where nobody needs one
+	visits     *accounts.Tally    // nil without accounts
+	people     io.Closer
+	store      io.Closer
+	access     io.Closer
+	refresher  *refresher
+	background context.CancelFunc // ends what goes on beside requests; nil without it
+	idle       chan struct{}      // closed when it has ended
+	metrics    *admin.Metrics
+	post       post
+	servers    []*http.Server
+	adminSrv   *http.Server
+	failed     chan error
+	set        *proxy.Set
+	app        net.Addr // of the public listener
 }
 
 // start opens everything that the file names and begins to listen. It does not
@@ -170,23 +177,28 @@ func (fg *running) open(file *config.File, tables Tables, opened, store Store, e
 	if err != nil {
 		return err
 	}
-	fg.server = proxy.New(proxy.Config{
+	cfg := proxy.Config{
 		Accounts: fg.accounts, Codes: codes, Mail: &fg.post,
 		Prefix: file.Prefix, Trusted: file.TrustedProxies, MaxForm: int64(file.Limits.MaxFormBytes),
 		MaxTarget: file.Limits.MaxURLBytes, Patience: file.Limits.BodyTimeout, Keys: signer.JWKS, KeepPosts: file.Session.Keep,
 		Sessions: fg.sessions, Attempts: attempts, Pages: page, Metrics: fg.metrics, Log: fg.log, Access: access,
-	})
+	}
+	if fg.visits != nil {
+		cfg.Visits = fg.visits
+	}
+	fg.server = proxy.New(cfg)
 	fg.builder.onError = fg.server.UpstreamFailed
 	fg.post.figures(fg.metrics)
 	fg.metrics.Gauge("foregate_sessions", "Sessions in this process's memory.", func() float64 { return float64(fg.sessions.Cached()) })
-	fg.admin = admin.NewListener(fg.metrics, func(ctx context.Context) error {
-		_, err := store.Load(ctx, "ready")
-		if errors.Is(err, cookies.ErrNotFound) {
-			return nil
-		}
+	if err := fg.openAdmin(file, store, secrets); err != nil {
 		return err
-	})
-	fg.api = admin.NewAPI(fg.sessions, fg.log)
+	}
+	if fg.accounts != nil {
+		fg.refresher = newRefresher(fg.accounts, spent, func() *proxy.Set { return fg.server.Set() }, fg.log, fg.metrics.Directories())
+		ctx, cancel := context.WithCancel(context.Background())
+		fg.background, fg.idle = cancel, make(chan struct{})
+		go func() { defer close(fg.idle); fg.refresher.run(ctx) }()
+	}
 	return fg.swap(file)
 }
 
@@ -254,6 +266,8 @@ func (fg *running) swap(file *config.File) error {
 		}
 	}
 	old := fg.server.Swap(set)
+	fg.guard.Use(rulesOfAdmin(&file.Admin))
+	fg.file.Store(file)
 	fg.set = set
 	// Requests under way may still use the old set; nothing of it outlives their time limits.
 	time.AfterFunc(time.Minute, func() { closeSet(old) })

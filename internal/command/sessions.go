@@ -1,15 +1,10 @@
 package command
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
-	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -17,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"foregate/internal/config"
 	"foregate/proxy/admin"
 )
 
@@ -144,59 +138,4 @@ func (sh *shell) sessionsRevoke() *cobra.Command {
 	cmd.Flags().BoolVar(&s.All, "all", false, "all sessions of everybody, within what the other flags say")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write one JSON object for scripts")
 	return cmd
-}
-
-// operateTime is longer than the other end takes.
-const operateTime = 11 * time.Minute
-
-// operate sends one request to the running Foregate that the configuration names.
-func (sh *shell) operate(ctx context.Context, path, method, target string, body []byte) ([]byte, error) {
-	file, err := sh.load(path)
-	if err != nil {
-		return nil, err
-	}
-	socket := adminSocket(file)
-	if socket == "" {
-		return nil, usageError{fmt.Errorf("listen.admin_socket is off in %s, so nothing can be asked", path)}
-	}
-	client := &http.Client{Timeout: operateTime, Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", socket)
-		},
-	}}
-	req, err := http.NewRequestWithContext(ctx, method, "http://foregate"+target, bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return nil, fmt.Errorf("no Foregate answers on %s: is it running, and may you open that socket? %w", socket, errors.Unwrap(err))
-	}
-	defer resp.Body.Close()
-	answer, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return nil, fmt.Errorf("read the answer: %w", err)
-	}
-	if resp.StatusCode == http.StatusOK {
-		return answer, nil
-	}
-	var fault struct{ Error string }
-	_ = json.Unmarshal(answer, &fault) // or it stays empty
-	if resp.StatusCode == http.StatusBadRequest {
-		return nil, usageError{errors.New(fault.Error)}
-	}
-	return nil, fmt.Errorf("the running Foregate answered %s: %s", resp.Status, fault.Error)
-}
-
-// adminSocket is where the operator's commands reach a running Foregate; empty for
-// nowhere.
-func adminSocket(file *config.File) string {
-	switch s := string(file.Listen.AdminSocket); s {
-	case "":
-		return filepath.Join(string(file.Storage.Path), "admin.sock")
-	case "off":
-		return ""
-	default:
-		return s
-	}
 }

@@ -23,6 +23,7 @@ func check(f *File, kinds []Kind, r *report) {
 	c.session()
 	c.redis()
 	c.mail()
+	c.admin()
 	c.prefix()
 	c.methods()
 	c.organisations()

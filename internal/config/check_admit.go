@@ -35,7 +35,7 @@ func (c *checker) standsAlone(path string, m *Method) {
 
 // NeedsAccounts reports whether the file makes use of accounts.
 func (f *File) NeedsAccounts() bool {
-	if len(f.Organisations) > 0 {
+	if len(f.Admin.Allow) > 0 || len(f.Organisations) > 0 {
 		return true
 	}
 	for i := range f.Methods {

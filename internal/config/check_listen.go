@@ -35,12 +35,7 @@ func (c *checker) listen() {
 	}
 	c.address("listen.http", l.HTTP)
 	c.address("listen.https", l.HTTPS)
-	if l.Admin != "" && c.address("listen.admin", l.Admin) && !loopback(l.Admin) {
-		c.fault("listen.admin", FaultAt{
-			Problem: "could be reached from other machines, and it asks nobody who they are", Found: quoted(l.Admin),
-			Allowed: "a loopback address, or off", Remedy: "write 127.0.0.1:9180",
-		})
-	}
+	c.adminListener()
 	c.apart("listen.https", l.HTTPS, l.HTTP)
 	c.apart("listen.admin", l.Admin, l.HTTP)
 	c.apart("listen.admin", l.Admin, l.HTTPS)
@@ -84,7 +79,9 @@ func (c *checker) apart(path, addr, other string) {
 	}
 }
 
-func loopback(addr string) bool {
+// LoopbackAddress reports whether nothing but this machine can connect to an address to
+// listen on.
+func LoopbackAddress(addr string) bool {
 	host, _, _ := net.SplitHostPort(addr)
 	ip, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && ip.IsLoopback()

@@ -41,6 +41,7 @@ func (c *checker) organisations() {
 			})
 		}
 	}
+	c.scim()
 	c.admittedOrganisations(names)
 }
 

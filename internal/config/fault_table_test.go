@@ -20,6 +20,12 @@ func redis(section string) string {
 	return "session: {secrets: [" + strings.Repeat("s", 32) + "]}\nstorage: {redis: {" + section + "}}\n"
 }
 
+const scim = "scim: {token: tttttttttttttttttttttttttttttttt}"
+
+func organisation(section string) string {
+	return "organisations: [{name: a, " + section + "}]\n"
+}
+
 func mailed(smtp string) string {
 	return "mail: {from: a@b.example, smtp: {" + smtp + "}}\n"
 }
@@ -51,8 +57,8 @@ func TestEachFaultHasPlaceAndWords(t *testing.T) {
 		"tag":                  {least + "prefix: !x /sso\n", "9:9: prefix: a value that begins with ! has a YAML tag"},
 		"merge":                {least + "log: {<<: {level: info}}\n", "9:7: log: a key must be plain text"},
 		"key that is a map":    {least + "log: {? {a: b} : c}\n", "9:9: log: a key must be plain text"},
-		"unknown key":          {least + "sesion: {idle: 20m}\n", `9:1: sesion: unknown key (allowed apps, insecure_trust_all_proxies, limits, listen, log, mail, methods, organisations, prefix, session, storage, tls, trusted_proxies); correct or remove it — did you mean "session"?`},
-		"nothing alike":        {least + "quux: 1\n", "9:1: quux: unknown key (allowed apps, insecure_trust_all_proxies, limits, listen, log, mail, methods, organisations, prefix, session, storage, tls, trusted_proxies); correct or remove it"},
+		"unknown key":          {least + "sesion: {idle: 20m}\n", `9:1: sesion: unknown key (allowed admin, apps, insecure_trust_all_proxies, limits, listen, log, mail, methods, organisations, prefix, session, storage, tls, trusted_proxies); correct or remove it — did you mean "session"?`},
+		"nothing alike":        {least + "quux: 1\n", "9:1: quux: unknown key (allowed admin, apps, insecure_trust_all_proxies, limits, listen, log, mail, methods, organisations, prefix, session, storage, tls, trusted_proxies); correct or remove it"},
 		"duplicate key":        {least + "prefix: /a\nprefix: /b\n", "10:1: prefix: is there already in line 9; keep one of the two"},
 		"map wanted":           {least + "log: json\n", "9:6: log: is of the wrong kind (found a text; allowed a map of keys)"},
 		"list wanted":          {app("rules: {path: /x}"), "9:5: apps[0].rules: is of the wrong kind (found a map; allowed a list)"},
@@ -71,6 +77,11 @@ func TestEachFaultHasPlaceAndWords(t *testing.T) {
 		"mail to nowhere":      {least + "mail: {from: a@b.example, allowed_domains: [b.example, '*'], smtp: {address: 'smtp.b.example:587'}}\n", `9:56: mail.allowed_domains[1]: "*" is not a domain`},
 		"mail, timeout":        {least + mailed("address: 'smtp.b.example:587', timeout: 1h"), `9:74: mail.smtp.timeout: is too large`},
 		"mail, templates":      {least + "mail: {from: a@b.example, templates: /nowhere, smtp: {address: 'smtp.b.example:587'}}\n", "9:38: mail.templates: cannot be used: "},
+		"scim without token":   {least + organisation("scim: {}"), "9:27: organisations[0].scim.token: is missing; add token: Bearer token"},
+		"scim token, short":    {least + organisation("scim: {token: abc}"), "9:41: organisations[0].scim.token: the token is too short (found 3 bytes; allowed 32 bytes or more)"},
+		"scim token, spaces":   {least + organisation("scim: {token: "+strings.Repeat("s t", 11)+"}"), "9:41: organisations[0].scim.token: has spaces in it"},
+		"scim token, twice":    {least + organisation(scim+"}, {name: b, "+scim), "9:101: organisations[1].scim.token: is the token of the organisation"},
+		"scim role":            {least + organisation("scim: {roles: [nurse, ''], token: "+strings.Repeat("t", 32)+"}"), "9:49: organisations[0].scim.roles[1]: is empty"},
 		"mail is needed":       {method("letter: {}"), "3:5: methods[0].letter: sends letters, and there is no section mail"},
 		"two redis":            {least + redis("addresses: ['r:1', 's:1']"), "10:19: storage.redis.addresses: a single server has one address (found 2 of them); set sentinel"},
 		"redis of two shapes":  {least + redis("addresses: ['r:1'], cluster: true, sentinel: x"), "10:64: storage.redis.sentinel: cannot stand beside cluster: true"},

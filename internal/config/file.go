@@ -21,6 +21,7 @@ type File struct {
 	Limits         Limits         `yaml:"limits" doc:"Bounds of what a client may send, and how slowly."`
 	Log            Log            `yaml:"log" doc:"What is written to standard error."`
 	Mail           *mail.Config   `yaml:"mail" doc:"How letters with codes are sent; none are without it."`
+	Admin          Admin          `yaml:"admin" doc:"Who may use the operator's side by the listener at listen.admin."`
 	Methods        []Method       `yaml:"methods" required:"true" doc:"Ways to sign in."`
 	Organisations  []Organisation `yaml:"organisations" doc:"Customers whose people have ways in of their own; none by default."`
 	Apps           []App          `yaml:"apps" required:"true" doc:"Applications behind Foregate."`
@@ -36,7 +37,33 @@ type Listen struct {
 	HTTPS       string     `yaml:"https" doc:"Address for https, host:port or :port; needs tls.certificates."`
 	AdminSocket authn.Path `yaml:"admin_socket" doc:"Unix socket for the operator's commands; admin.sock in storage.path unless given, off for none."`
 
-	Admin string `yaml:"admin" default:"127.0.0.1:9180" doc:"Loopback address for health checks, metrics and the operator; off for none."`
+	Admin      string `yaml:"admin" default:"127.0.0.1:9180" doc:"Address for health checks, metrics and the operator; off for none. One that is not loopback needs admin.tls."`
+	AdminPlain bool   `yaml:"insecure_admin_plain" default:"false" doc:"Let admin be reached from other machines without TLS, where anyone between can read the tokens and do what they allow."`
+}
+
+// Admin says who may use the operator's side by the admin listener. The owner of the
+// admin socket needs nothing of it.
+type Admin struct {
+	TLS    *Certificate `yaml:"tls" doc:"Certificate of the admin listener; it speaks plain http without one."`
+	Tokens []AdminToken `yaml:"tokens" doc:"Tokens for scripts, and for people without an account."`
+	Allow  []AdminAllow `yaml:"allow" doc:"Accounts that may sign in with their password here; the first entry that fits an account counts."`
+}
+
+// AdminToken is a secret that stands for a role.
+type AdminToken struct {
+	Name         string       `yaml:"name" required:"true" doc:"Its name in the audit trail: lower-case letters, digits and dashes."`
+	Role         string       `yaml:"role" required:"true" enum:"viewer|desk|owner" doc:"viewer reads; desk also decides about access (disable, enable, exempt, unlink, end sessions); owner does everything."`
+	Organisation string       `yaml:"organisation" doc:"Only about the people of this organisation; about everybody unless given."`
+	Token        authn.Secret `yaml:"token" required:"true" doc:"The token, of at least 32 bytes."`
+}
+
+// AdminAllow lets in accounts by one of user, email and group.
+type AdminAllow struct {
+	User         string `yaml:"user" doc:"User name of the account."`
+	Email        string `yaml:"email" doc:"E-mail address of the account."`
+	Group        string `yaml:"group" doc:"Name of a group, kept by SCIM, whose members are meant."`
+	Role         string `yaml:"role" required:"true" enum:"viewer|desk|owner" doc:"What they may, as for tokens."`
+	Organisation string `yaml:"organisation" doc:"Only accounts of this organisation, and only about its people; without it only accounts that belong to none, and about everybody."`
 }
 
 // TLS holds the certificates of the https listener.

@@ -13,6 +13,7 @@ type Organisation struct {
 	Networks []netip.Prefix `yaml:"networks" doc:"Networks and addresses where its people are: there the sign-in page offers its methods."`
 	Methods  []string       `yaml:"methods" doc:"Its own ways to sign in, which can sign in its people only."`
 	Only     bool           `yaml:"only" default:"false" doc:"Its people must use its methods; accounts that are exempt may use others too."`
+	SCIM     *SCIM          `yaml:"scim" doc:"Lets its identity provider keep its people and groups here, at scim/v2 below the prefix."`
 	Desk     []string       `yaml:"desk" doc:"E-mail addresses of the people who may manage its accounts, and nobody else's."`
 }
 

@@ -4,161 +4,130 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
+	"mime"
 	"net/http"
-	"net/url"
-	"strconv"
 	"time"
 
-	"foregate/cookies"
+	"foregate/authn/accounts"
 )
 
-// Sessions is what the API needs of the signed-in browsers.
-type Sessions interface {
-	List(ctx context.Context, match func(cookies.Listed) bool, limit int) ([]cookies.Listed, error)
-	RevokeMatching(ctx context.Context, match func(cookies.Listed) bool) (int, error)
+// Parts are what the API needs of the running Foregate.
+type Parts struct {
+	Sessions Sessions
+	Accounts *accounts.Accounts // nil: none are kept
+	Guard    *Guard             // gives passes; nil: the socket asks for none
+	Methods  func() []MethodState
+	// Config is the configuration in force as YAML, with secrets masked.
+	Config func() ([]byte, error)
+	Log    *slog.Logger
 }
 
 const (
-	apiTime   = 10 * time.Minute // all sessions of a large store may have to end, one by one
-	listLimit = 1000             // sessions, unless said otherwise
-	listMost  = 100_000
-	maxOrder  = 16 << 10 // bytes of a request
+	apiTime  = 10 * time.Minute // all sessions of a large store may have to end, one by one
+	maxOrder = 256 << 10        // bytes of a request that is no file
+	maxFile  = 64 << 20
 )
 
-// API answers the commands of an operator: JSON below /api/v1. It asks nobody who
-// they are, so it belongs on a socket that only the operator can open.
+// API is the operator's API below /api/v1, see routes. Who asks is for the caller of For
+// to say: on the socket its owner, on the admin listener whom the Guard knows.
 type API struct {
-	mux      *http.ServeMux
-	sessions Sessions
-	log      *slog.Logger
+	Parts
+	describe func() ([]byte, error) // the OpenAPI description
+	closing  context.Context        // ends what goes on until the client leaves
+	close    context.CancelFunc
+	streams  chan struct{}
+	pace     time.Duration // of following the audit trail
 }
 
 // NewAPI returns an API.
-func NewAPI(sessions Sessions, log *slog.Logger) *API {
-	a := &API{mux: http.NewServeMux(), sessions: sessions, log: log}
-	a.mux.HandleFunc("GET /api/v1/sessions", a.answer(a.list))
-	a.mux.HandleFunc("POST /api/v1/sessions/revoke", a.answer(a.revoke))
+func NewAPI(p Parts) *API {
+	a := &API{Parts: p, streams: make(chan struct{}, maxStreams), pace: time.Second, describe: describe()}
+	a.closing, a.close = context.WithCancel(context.Background())
 	return a
 }
 
-func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), apiTime)
-	defer cancel()
-	r.Body = http.MaxBytesReader(w, r.Body, maxOrder)
-	a.mux.ServeHTTP(w, r.WithContext(ctx))
-}
+// Close ends the answers that would go on for as long as the client listens.
+func (a *API) Close() { a.close() }
 
-// badOrder is a request that cannot be carried out as it is.
-type badOrder struct{ error }
-
-// answer is the one place where the API writes.
-func (a *API) answer(do func(*http.Request) (any, error)) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		status := http.StatusOK
-		v, err := do(r)
-		var bad badOrder
-		switch {
-		case errors.As(err, &bad):
-			status = http.StatusBadRequest
-		case err != nil:
-			status = http.StatusServiceUnavailable
-			a.log.Warn("operator's request failed", "path", r.URL.Path, "err", err)
-		}
-		if err != nil {
-			v = map[string]string{"error": err.Error()}
-		}
-		w.Header().Set("Content-Type", "application/json; charset=utf-8")
-		w.Header().Set("Cache-Control", "no-store")
-		w.WriteHeader(status)
-		_ = json.NewEncoder(w).Encode(v) // the peer may be gone
+// For returns the API for those whom who knows.
+func (a *API) For(who func(*http.Request) (Who, error)) http.Handler {
+	mux := http.NewServeMux()
+	for _, rt := range routes {
+		mux.HandleFunc(rt.method+" "+base+rt.path, func(w http.ResponseWriter, r *http.Request) {
+			r = numbered(r)
+			if !rt.endless {
+				ctx, cancel := context.WithTimeout(r.Context(), apiTime)
+				defer cancel() // after the answer is written: a file is read as it is sent
+				r = r.WithContext(ctx)
+			}
+			a.answer(w, r, func() (any, error) { return a.carryOut(w, r, rt, who) })
+		})
 	}
+	return mux
 }
 
-// Selector says which sessions are meant: those that all of its fields fit. Empty
-// fields fit everything.
-type Selector struct {
-	User   string `json:"user,omitempty"`
-	Method string `json:"method,omitempty"`
-	App    string `json:"app,omitempty"`
-	Handle string `json:"handle,omitempty"`
-	All    bool   `json:"all,omitempty"` // needed when the others are empty
+// call is one request of somebody who may make it.
+type call struct {
+	*http.Request
+	who Who
 }
 
-// Empty reports whether s names no sessions at all.
-func (s Selector) Empty() bool { return s == Selector{} }
-
-// Query is s as the query of an address.
-func (s Selector) Query() url.Values {
-	q := url.Values{}
-	for name, value := range map[string]string{"user": s.User, "method": s.Method, "app": s.App, "handle": s.Handle} {
-		if value != "" {
-			q.Set(name, value)
-		}
-	}
-	return q
-}
-
-func (s Selector) fits(l cookies.Listed) bool {
-	return (s.User == "" || l.Is(s.User)) && (s.Method == "" || s.Method == l.Method) &&
-		(s.App == "" || s.App == l.App) && (s.Handle == "" || s.Handle == l.Handle())
-}
-
-// SessionInfo is a session as the API shows it.
-type SessionInfo struct {
-	Handle string    `json:"handle"`
-	User   string    `json:"user"`
-	Name   string    `json:"name,omitempty"`
-	Method string    `json:"method"`
-	App    string    `json:"app"`
-	Client string    `json:"client,omitempty"`
-	Began  time.Time `json:"began"`
-	Ends   time.Time `json:"ends"`
-}
-
-func (a *API) list(r *http.Request) (any, error) {
-	q := r.URL.Query()
-	limit := listLimit
-	if text := q.Get("limit"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > listMost {
-			return nil, badOrder{fmt.Errorf("limit is a number from 1 to %d", listMost)}
-		}
-		limit = n
-	}
-	s := Selector{User: q.Get("user"), Method: q.Get("method"), App: q.Get("app"), Handle: q.Get("handle")}
-	all, err := a.sessions.List(r.Context(), s.fits, limit+1)
-	if err != nil {
+func (a *API) carryOut(w http.ResponseWriter, r *http.Request, rt *route, who func(*http.Request) (Who, error)) (any, error) {
+	asks, err := who(r)
+	if err != nil && !rt.open {
 		return nil, err
 	}
-	more := len(all) > limit
-	all = all[:min(len(all), limit)]
-	infos := make([]SessionInfo, len(all))
-	for i, l := range all {
-		infos[i] = SessionInfo{
-			Handle: l.Handle(), User: l.User, Name: l.Name, Method: l.Method, App: l.App, Client: l.Client,
-			Began: time.UnixMilli(l.Began).UTC(), Ends: l.Ends.UTC(),
-		}
+	if err := permit(rt, asks); err != nil {
+		return nil, err
 	}
-	return map[string]any{"sessions": infos, "more": more}, nil
+	if rt.people && a.Accounts == nil {
+		return nil, errNoAccounts
+	}
+	if err := rightKind(r, rt); err != nil {
+		return nil, err
+	}
+	size := int64(maxOrder)
+	if rt.file {
+		size = maxFile
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, size)
+	return rt.do(a, &call{Request: r, who: asks})
 }
 
-func (a *API) revoke(r *http.Request) (any, error) {
-	var s Selector
-	d := json.NewDecoder(r.Body)
-	d.DisallowUnknownFields()
-	if err := d.Decode(&s); err != nil {
-		return nil, badOrder{fmt.Errorf("read the request: %w", err)}
+// rightKind refuses what a form of another site could send without asking: text, form
+// fields, files (Fetch, section 2.2.2, "CORS-safelisted request-header").
+func rightKind(r *http.Request, rt *route) error {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodDelete {
+		return nil
 	}
-	if s.Empty() {
-		return nil, badOrder{errors.New("name a user, method, app or handle, or say all")}
+	want := "application/json"
+	if rt.file {
+		want = "text/csv"
 	}
-	n, err := a.sessions.RevokeMatching(r.Context(), s.fits)
-	a.log.Info("sessions revoked by an operator", "by", operator(r.Context()), "sessions", n, "user", s.User, "method", s.Method, "app", s.App,
-		"handle", s.Handle, "all", s.All, "complete", err == nil)
-	if err != nil {
-		return nil, fmt.Errorf("%d sessions ended, then: %w", n, err)
+	if got, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || got != want {
+		return &refused{http.StatusUnsupportedMediaType, "send it with Content-Type: " + want}
 	}
-	return map[string]int{"revoked": n}, nil
+	return nil
 }
+
+// read reads the body into v; an empty one is an empty object.
+func (c *call) read(v any) error {
+	d := json.NewDecoder(c.Body)
+	d.DisallowUnknownFields()
+	err := d.Decode(v)
+	if err == nil && d.More() {
+		err = errors.New("there is more behind it")
+	}
+	if err == nil || c.ContentLength == 0 {
+		return nil
+	}
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return err
+	}
+	return badOrder{errors.New("read the request: " + err.Error())}
+}
+
+// context is on whose behalf the call changes something.
+func (c *call) context() accounts.Context { return c.who.Context(c.Request) }

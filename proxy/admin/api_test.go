@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -30,6 +31,15 @@ func (s *signedIn) List(_ context.Context, match func(cookies.Listed) bool, limi
 		}
 	}
 	return out, s.err
+}
+
+func (s *signedIn) Of(context.Context, ...cookies.Person) ([]cookies.Listed, error) {
+	return s.all, s.err
+}
+
+func (s *signedIn) Revoke(_ context.Context, key string) error {
+	s.all = slices.DeleteFunc(s.all, func(l cookies.Listed) bool { return l.Key == key })
+	return s.err
 }
 
 func (s *signedIn) RevokeMatching(_ context.Context, match func(cookies.Listed) bool) (n int, err error) {
@@ -58,8 +68,9 @@ func three() *signedIn {
 
 func order(t *testing.T, s Sessions, log *bytes.Buffer, method, target, body string) (int, string) {
 	t.Helper()
-	w := httptest.NewRecorder()
-	NewAPI(s, slog.New(slog.NewTextHandler(log, nil))).ServeHTTP(w, httptest.NewRequest(method, target, strings.NewReader(body)))
+	w, r := httptest.NewRecorder(), httptest.NewRequest(method, target, strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	NewAPI(Parts{Sessions: s, Log: slog.New(slog.NewTextHandler(log, nil))}).For(OfSocket).ServeHTTP(w, r)
 	return w.Code, w.Body.String()
 }
 
@@ -110,7 +121,7 @@ func TestOrdersThatCannotBeMeantDoNothing(t *testing.T) {
 		"all of nothing": {"POST", "/api/v1/sessions/revoke", `{"all":false,"user":""}`, 400},
 		"a wrong field":  {"POST", "/api/v1/sessions/revoke", `{"all":true,"usr":"alice"}`, 400},
 		"no JSON":        {"POST", "/api/v1/sessions/revoke", `all`, 400},
-		"too long":       {"POST", "/api/v1/sessions/revoke", `{"user":"` + strings.Repeat("a", maxOrder) + `"}`, 400},
+		"too long":       {"POST", "/api/v1/sessions/revoke", `{"user":"` + strings.Repeat("a", maxOrder) + `"}`, 413},
 		"by GET":         {"GET", "/api/v1/sessions/revoke", `{"all":true}`, 405},
 		"no number":      {"GET", "/api/v1/sessions?limit=many", "", 400},
 		"none":           {"GET", "/api/v1/sessions?limit=0", "", 400},

@@ -9,21 +9,40 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Listener answers /metrics, /healthz and /readyz.
+// Listener answers /metrics, /healthz and /readyz, and the API and the console for those
+// whom its Guard knows.
 type Listener struct {
 	mux      *http.ServeMux
+	guard    *Guard
 	draining atomic.Bool
 }
 
-// NewListener returns a Listener; ready says why requests cannot be served now, or nil.
-func NewListener(m *Metrics, ready func(context.Context) error) *Listener {
-	l := &Listener{mux: http.NewServeMux()}
-	l.mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 10 * time.Second}))
+// ListenerParts are what a Listener is made of.
+type ListenerParts struct {
+	Metrics *Metrics
+	Ready   func(context.Context) error // why requests cannot be served now, or nil
+	API     *API
+	Console *Console // nil: no pages
+	Guard   *Guard
+	// Near says that only this machine can connect: figures are for everybody there, and
+	// elsewhere for viewers of all organisations.
+	Near bool
+}
+
+// NewListener returns a Listener.
+func NewListener(p ListenerParts) *Listener {
+	l := &Listener{mux: http.NewServeMux(), guard: p.Guard}
+	figures := promhttp.HandlerFor(p.Metrics.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 10 * time.Second})
+	l.mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
+		if p.Near || l.sees(w, r) {
+			figures.ServeHTTP(w, r)
+		}
+	})
 	l.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok") })
 	l.mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
 		defer cancel()
-		switch err := ready(ctx); {
+		switch err := p.Ready(ctx); {
 		case l.draining.Load():
 			say(w, http.StatusServiceUnavailable, "draining")
 		case err != nil:
@@ -32,7 +51,23 @@ func NewListener(m *Metrics, ready func(context.Context) error) *Listener {
 			say(w, http.StatusOK, "ready")
 		}
 	})
+	// No other site may have the browser of an administrator ask for a change.
+	l.mux.Handle(base+"/", http.NewCrossOriginProtection().Handler(p.API.For(p.Guard.who)))
+	if p.Console != nil {
+		l.mux.Handle("/", p.Console)
+	}
 	return l
+}
+
+// sees lets viewers of all organisations pass, and answers the others.
+func (l *Listener) sees(w http.ResponseWriter, r *http.Request) bool {
+	who, err := l.guard.who(r)
+	if err == nil && who.May(Viewer) && who.Organisation == "" {
+		return true
+	}
+	w.Header().Set("WWW-Authenticate", `Bearer realm="foregate"`)
+	say(w, http.StatusUnauthorized, "send an admin token as bearer token")
+	return false
 }
 
 // Drain makes /readyz say no from now on, so that balancers look elsewhere.

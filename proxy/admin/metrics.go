@@ -21,8 +21,11 @@ type Metrics struct {
 	store    *prometheus.CounterVec
 	faults   *prometheus.CounterVec
 	glass    *prometheus.CounterVec
+	tokens   *prometheus.CounterVec
+	unstable *prometheus.GaugeVec
 	reloaded prometheus.Gauge
 	unrouted *AppFigures
+	outcomes outcomes
 }
 
 // NewMetrics registers everything once.
@@ -36,11 +39,13 @@ func NewMetrics(version string) *Metrics {
 		faults:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "foregate_store_errors_total", Help: "Calls to the session store that it did not answer."}, []string{"operation"}),
 	}
 	m.glass = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "foregate_break_glass_total", Help: "Uses of an emergency way in, by method and result (ok, refused)."}, []string{"method", "result"})
+	m.tokens = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "foregate_handoff_tokens_total", Help: "Tokens of partners' pages, by partner, format and result (ok, reload, unavailable, or why it was refused)."}, []string{"partner", "format", "result"})
+	m.unstable = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "foregate_handoff_unstable_identifiers", Help: "1 if nearly all users that a partner's page sent lately had never been seen before, as session identifiers are."}, []string{"partner"})
 	m.reloaded = prometheus.NewGauge(prometheus.GaugeOpts{Name: "foregate_config_last_reload_successful", Help: "1 if the last configuration that was read is in force, 0 if it was broken."})
 	m.reloaded.Set(1)
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "foregate_build_info", Help: "Always 1; the version is its label.", ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
-	m.registry.MustRegister(m.requests, m.duration, m.signIns, m.store, m.faults, m.glass, m.reloaded, build,
+	m.registry.MustRegister(m.requests, m.duration, m.signIns, m.store, m.faults, m.tokens, m.unstable, m.glass, m.reloaded, build,
 		goFigures(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.unrouted = m.App("")
 	return m
@@ -65,8 +70,19 @@ func (m *Metrics) Counter(name, help, label, value string, read func() float64) 
 	}, read))
 }
 
-// SignIn counts one outcome of a method.
-func (m *Metrics) SignIn(method, result string) { m.signIns.WithLabelValues(method, result).Inc() }
+// Token counts a token of a partner's page.
+func (m *Metrics) Token(partner, format, result string) {
+	m.tokens.WithLabelValues(partner, format, result).Inc()
+}
+
+// Unstable notes whether a partner's users are new each time.
+func (m *Metrics) Unstable(partner string, yes bool) {
+	g := m.unstable.WithLabelValues(partner)
+	g.Set(0)
+	if yes {
+		g.Set(1)
+	}
+}
 
 // MayBreakGlass shows the figures of an emergency way in from the start: an alert needs
 // to see them grow from nothing.

@@ -3,6 +3,8 @@ package admin
 import (
 	"fmt"
 	"net"
+	"os/user"
+	"strconv"
 	"syscall"
 )
 
@@ -22,5 +24,15 @@ func peer(c net.Conn) string {
 	}); e != nil || err != nil {
 		return "unknown"
 	}
-	return fmt.Sprintf("uid %d", cred.Uid)
+	return named(cred.Uid)
+}
+
+// named is a user as people know them, and as they are for good.
+func named(uid uint32) string {
+	id := strconv.FormatUint(uint64(uid), 10)
+	u, err := user.LookupId(id)
+	if err != nil {
+		return "uid " + id
+	}
+	return fmt.Sprintf("uid %s (%s)", id, u.Username)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -61,10 +62,15 @@ func SocketContext(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, operatorKey{}, peer(c))
 }
 
-// operator is who asks: "uid 1000" where the system says so.
+// operator is who asks: "uid 1000 (alice)" where the system says so.
 func operator(ctx context.Context) string {
 	if who, ok := ctx.Value(operatorKey{}).(string); ok {
 		return who
 	}
 	return "unknown"
+}
+
+// OfSocket is who asks on the socket: whoever can open it owns everything anyway.
+func OfSocket(r *http.Request) (Who, error) {
+	return Who{Actor: operator(r.Context()), Role: Owner}, nil
 }

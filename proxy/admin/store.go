@@ -15,6 +15,7 @@ type Store interface {
 	cookies.Batcher
 	cookies.Counter
 	cookies.Lister
+	cookies.Noter
 	cookies.Walker
 }
 
@@ -66,6 +67,11 @@ func (w *watched) Delete(ctx context.Context, key string) error {
 func (w *watched) Tagged(ctx context.Context, tag string, limit int) ([]string, error) {
 	keys, err := w.Store.Tagged(ctx, tag, limit)
 	return keys, w.note("list", err)
+}
+
+func (w *watched) Note(ctx context.Context, key string) (cookies.Record, error) {
+	r, err := w.Store.Note(ctx, key)
+	return r, w.note("list", err)
 }
 
 func (w *watched) Count(ctx context.Context, key string, window time.Duration) (int, error) {

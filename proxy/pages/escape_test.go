@@ -21,17 +21,23 @@ func filled(s string) map[string]pages.Page {
 	}}
 	mailed := authn.Form{Step: "code", Problem: s, Fields: []authn.Field{{Name: "code", Kind: "code", Label: s}},
 		Buttons: []authn.Button{{Name: s, Label: s}}, Facts: map[string]string{"address": s, "minutes": s}}
-	formPage := pages.FormPage{Title: s, Action: s, Attempt: s, Return: s, Form: form, Others: s}
+	enrol := authn.Form{Step: "enrol", Problem: s, Fields: []authn.Field{{Name: "code", Kind: "code", Label: s}}, Facts: map[string]string{"url": s, "secret": s, "codes": s}}
+	formPage := pages.FormPage{Title: s, Action: s, Attempt: s, Return: s, Form: form, Others: s, Back: s}
 	return map[string]pages.Page{
-		"chooser":   pages.Chooser{Resume: &pages.Choice{Title: s, URL: s}, Choices: []pages.Choice{{Title: s, URL: s, Note: s}}, Problem: s, Form: &formPage},
-		"formpage":  formPage,
-		"mailed":    pages.FormPage{Action: s, Form: mailed},
+		"chooser":  pages.Chooser{Resume: &pages.Choice{Title: s, URL: s}, Choices: []pages.Choice{{Title: s, URL: s, Note: s}}, Problem: s, Form: &formPage},
+		"formpage": formPage,
+		"mailed":   pages.FormPage{Action: s, Form: mailed},
+		"enrol":    pages.FormPage{Action: s, Form: enrol, Back: s},
+		"account": pages.Account{
+			Done: s, Problem: s, Facts: []pages.Fact{{Label: s, Value: s}}, Sessions: []pages.Session{{ID: s, Where: s, When: s, From: s}, {ID: s, Where: s, When: s, From: s}}, More: 2, SessionsURL: s,
+			Identities: []pages.Identity{{Title: s, Note: s}}, Factors: []pages.Factor{{Title: s, Note: s, Action: s, URL: s}}, Home: s, SignOut: s,
+		},
 		"postform":  pages.PostForm{URL: s, Fields: map[string]string{s: s}, To: s},
 		"problem":   pages.Problem{Heading: s, Message: s, Next: s, Action: s, ActionURL: s, Code: s},
 		"signout":   pages.SignOut{Action: s, User: s, Stay: s},
 		"signedout": pages.SignedOut{SignIn: s, Note: s},
 		"keptform":  pages.KeptForm{Action: s, Field: s, Value: s, Discard: s},
-		"loopstop":  pages.LoopStop{Again: s, Code: s},
+		"loopstop":  pages.LoopStop{Again: s, Code: s, Partner: s},
 	}
 }
 

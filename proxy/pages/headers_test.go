@@ -54,7 +54,7 @@ func TestSE10EveryPageHasTheHeaders(t *testing.T) {
 		} else if len(all(doc, "script")) != 0 {
 			t.Errorf("%s: has a script", name)
 		}
-		if strings.Contains(body, "<form") {
+		if _, own := page.(pages.Account); strings.Contains(body, "<form") && !own { // whose forms nobody else answers
 			want += "; form-action 'self' https: http:"
 		} else {
 			want += "; form-action 'self'"

@@ -10,8 +10,8 @@ const (
 	FieldEverywhere = "everywhere" // SignOut.Everywhere, if its button was pressed
 )
 
-// Page is what to tell somebody: Chooser, FormPage, PostForm, Problem, SignOut,
-// SignedOut or LoopStop. Every text in it may come from a stranger. An address
+// Page is what to tell somebody: Chooser, FormPage, PostForm, KeptForm, Problem,
+// Account, SignOut, SignedOut or LoopStop. Every text in it may come from a stranger. An address
 // that is neither a path of this host ("/…") nor absolute https or http becomes
 // "#".
 type Page interface {
@@ -40,8 +40,9 @@ type FormPage struct {
 	Action  string     //
 	Attempt string     // sent back as FieldAttempt, if not empty
 	Return  string     // sent back as FieldReturn, if not empty
-	Form    authn.Form // its Step picks the words: "password", "code", "email"; any other: general words
+	Form    authn.Form // its Step picks the words: "password", "code", "email", …; any other: general words
 	Others  string     // address of the other ways to sign in; may be empty
+	Back    string     // address of the person's own page; may be empty
 }
 
 // PostForm takes the browser elsewhere with a form post, behind a button.
@@ -91,6 +92,7 @@ type SignedOut struct {
 // LoopStop ends a circle of redirects: signed in again and again, and each time
 // without a session afterwards.
 type LoopStop struct {
-	Again string // address to try once more; may be empty
-	Code  string // support code; may be empty
+	Again   string // address to try once more; may be empty
+	Code    string // support code; may be empty
+	Partner string // whose own page the person was sent to and back from; may be empty
 }

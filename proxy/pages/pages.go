@@ -34,6 +34,10 @@ func New() (*Pages, error) {
 		"link":        link,
 		"plain":       plain,
 		"formView":    FormPage.view,
+		"picture":     picture,
+		"short":       short,
+		"lines":       lines,
+		"groups":      groups,
 		"formBelow":   Chooser.formBelow,
 		"formHeading": Chooser.formHeading,
 	}
@@ -42,7 +46,7 @@ func New() (*Pages, error) {
 		return nil, fmt.Errorf("pages: parse layout: %w", err)
 	}
 	p := &Pages{templates: make(map[string]*template.Template)}
-	for _, name := range []string{"chooser", "formpage", "postform", "problem", "signout", "signedout", "loopstop", "keptform"} {
+	for _, name := range []string{"chooser", "formpage", "postform", "problem", "signout", "signedout", "loopstop", "keptform", "account"} {
 		t, err := base.Clone()
 		if err != nil {
 			return nil, fmt.Errorf("pages: clone layout: %w", err)
@@ -137,3 +141,15 @@ func windowTitle(s sheet, brand string) string {
 // plain bounds a text of strangers and takes from it what could reorder the
 // words around it.
 func plain(s string) string { return strings.TrimSpace(authn.CutControl(s, 600)) }
+
+// short is plain for what stands in a list.
+func short(s string) string { return strings.TrimSpace(authn.CutControl(s, 120)) }
+
+// lines is plain for some lines.
+func lines(s string) string {
+	all := strings.Split(s, "\n")
+	for i, line := range all {
+		all[i] = short(line)
+	}
+	return strings.Join(all[:min(len(all), 20)], "\n")
+}

@@ -61,6 +61,54 @@ var emailForm = authn.Form{Step: "email", Fields: []authn.Field{
 	{Name: "email", Kind: "email", Label: "E-mail address", Autocomplete: "username"},
 }}
 
+const secretURL = "otpauth://totp/Careplan:alice@hospital.example?algorithm=SHA1&digits=6&issuer=Careplan&period=30&secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+
+var enrolForm = authn.Form{Step: "enrol",
+	Fields:  []authn.Field{{Name: "code", Kind: "code", Label: "Code that your app shows", Autocomplete: "one-time-code"}},
+	Buttons: []authn.Button{{Name: "restart", Label: "Start again"}},
+	Facts:   map[string]string{"url": secretURL, "secret": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"},
+}
+
+func wrongEnrolment() authn.Form {
+	form := enrolForm
+	form.Problem = "That is not the code. Check that the time on your phone is right, then type the code that your app shows now."
+	return form
+}
+
+var recoveryCodes = authn.Form{Step: "recovery-codes", Facts: map[string]string{
+	"codes": "k2fq-7xwz-mm3a-9dhe\n4rpt-c6vj-qq2b-h8ns\nw5gd-3yka-tt7m-f2ue\nb9xr-6zpc-vv4h-n3jq\ne7mk-2fws-dd8t-y5ga",
+}}
+
+var newPassword = authn.Form{Step: "new-password", Fields: []authn.Field{
+	{Name: "username", Kind: "text", Label: "User name", Autocomplete: "username", Value: "alice", Fixed: true},
+	{Name: "password", Kind: "password", Label: "Password that you have now", Autocomplete: "current-password"},
+	{Name: "new", Kind: "password", Label: "New password", Autocomplete: "new-password"},
+	{Name: "again", Kind: "password", Label: "New password once more", Autocomplete: "new-password"},
+}}
+
+var account = pages.Account{
+	Done: "Your password is changed. You are signed out everywhere else.",
+	Facts: []pages.Fact{
+		{Label: "Name", Value: "Alice Archer"}, {Label: "E-mail address", Value: "alice@hospital.example"}, {Label: "User name", Value: "aarcher"},
+		{Label: "Signed in", Value: "with Microsoft, 2 hours ago (25 November 2026, 07:12 GMT)"}, {Label: "Proved by", Value: "password, one-time code"},
+		{Label: "Groups", Value: "Careplan-Users, Ward 7"}, {Label: "What you may do", Value: "nurse"},
+	},
+	Factors: []pages.Factor{
+		{Title: "Password", Action: "Change your password", URL: "/sso/account/password"},
+		{Title: "Authenticator app", Note: "Set up; 8 recovery codes are left.", Action: "Change or remove it", URL: "/sso/account/app"},
+	},
+	Identities: []pages.Identity{{Title: "Sign in with Microsoft", Note: "alice@hospital.example, last used yesterday"}, {Title: "Hospital account"}},
+	Sessions: []pages.Session{
+		{ID: "a1b2c3", Where: "Careplan", When: "since 2 hours ago (25 November 2026, 07:12 GMT)", From: "192.0.2.10", This: true},
+		{ID: "d4e5f6", Where: "Formulary", When: "since yesterday (24 November 2026, 16:40 GMT)", From: "2001:db8::7"},
+	},
+	SessionsURL: "/sso/account/sessions", Home: "/", SignOut: "/sso/sign-out?choose=1",
+}
+
+func bareAccount() pages.Account {
+	return pages.Account{Facts: account.Facts[2:4], Sessions: account.Sessions[:1], SessionsURL: "/sso/account/sessions", Home: "/", Problem: "That session is over already."}
+}
+
 const mismatch = "That user name and password do not match. Check both and try again."
 
 // gallery has every page in the states that look different.
@@ -113,6 +161,16 @@ func gallery() map[string]pages.Page {
 		"form-second":      pages.FormPage{Title: "Get a code by e-mail", Action: "/sso/start/code", Form: secondForm},
 		"form-email":       pages.FormPage{Action: "/sso/callback/code", Form: emailForm},
 		"form-emergency":   pages.FormPage{Title: "Emergency access", Action: "/sso/start/emergency", Attempt: "Zm9yZWdhdGU", Form: emergencyForm("root-1", "Say in a few words why you need this, and type the password again."), Others: "/sso/sign-in"},
+		"form-app":         pages.FormPage{Action: "/sso/start/local", Form: authn.Form{Step: "totp", Fields: codeForm.Fields, Buttons: []authn.Button{{Name: "recovery", Label: "Use a recovery code"}, {Name: "restart", Label: "Start again"}}}, Others: "/sso/sign-in"},
+		"form-recovery":    pages.FormPage{Action: "/sso/start/local", Form: authn.Form{Step: "totp-recovery", Fields: []authn.Field{{Name: "code", Kind: "text", Label: "Recovery code"}}}},
+		"form-begin":       pages.FormPage{Action: "/sso/account/app", Form: authn.Form{Step: "totp-begin"}, Back: "/sso/account"},
+		"form-enrol":       pages.FormPage{Action: "/sso/start/local", Attempt: "Zm9yZWdhdGU", Form: enrolForm},
+		"form-enrol-wrong": pages.FormPage{Action: "/sso/account/app", Form: wrongEnrolment(), Back: "/sso/account"},
+		"form-codes":       pages.FormPage{Action: "/sso/account", Form: recoveryCodes},
+		"form-change-app":  pages.FormPage{Action: "/sso/account/app", Form: authn.Form{Step: "totp-change", Fields: []authn.Field{{Name: "code", Kind: "text", Label: "Code"}}, Buttons: []authn.Button{{Name: "remove", Label: "Remove the app"}}}, Back: "/sso/account"},
+		"form-new-pass":    pages.FormPage{Action: "/sso/account/password", Form: newPassword, Back: "/sso/account"},
+		"account":          account,
+		"account-bare":     bareAccount(),
 		"postform":         pages.PostForm{URL: "https://adfs.example/adfs/ls/", Fields: map[string]string{"SAMLRequest": "PHNhbWw+", "RelayState": "abc"}, To: "Microsoft"},
 		"postform-unnamed": pages.PostForm{URL: "https://adfs.example/adfs/ls/", Fields: map[string]string{"submit": "x"}},
 		"problem": pages.Problem{Heading: "You cannot use Careplan yet", Message: "You have signed in, but your account is not in the group of people who may use Careplan.",
@@ -121,7 +179,7 @@ func gallery() map[string]pages.Page {
 		"signout":      pages.SignOut{Action: "/sso/sign-out", User: "Alice Archer", Stay: "/", Everywhere: true},
 		"signout-bare": pages.SignOut{Action: "/sso/sign-out"},
 		"signedout":    pages.SignedOut{SignIn: "/sso/sign-in", Note: "You may still be signed in at Microsoft."},
-		"loopstop":     pages.LoopStop{Again: "/sso/sign-in?rd=%2Fwards%2F7", Code: "7KQ2-M4XD"},
+		"loopstop":     pages.LoopStop{Again: "/sso/sign-in?rd=%2Fwards%2F7", Code: "7KQ2-M4XD", Partner: "St Elsewhere Hospital"},
 	}
 }
 

@@ -1,12 +1,15 @@
 package pages_test
 
 import (
+	"fmt"
+	"image/color"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/boombuler/barcode/qr"
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/net/html"
 
@@ -116,6 +119,16 @@ func TestHeadingSaysWhatThePageIs(t *testing.T) {
 		"form-second":      "Get a code by e-mail",
 		"form-email":       "Get a code by e-mail",
 		"form-emergency":   "Emergency access",
+		"form-app":         "Enter the code from your app",
+		"form-recovery":    "Use a recovery code",
+		"form-begin":       "Set up an authenticator app",
+		"form-enrol":       "Set up your authenticator app",
+		"form-enrol-wrong": "Set up your authenticator app",
+		"form-codes":       "Keep your recovery codes",
+		"form-change-app":  "Change your authenticator app",
+		"form-new-pass":    "Change your password",
+		"account":          "Your account",
+		"account-bare":     "Your account",
 		"postform":         "One moment",
 		"postform-unnamed": "One moment",
 		"problem":          "You cannot use Careplan yet",
@@ -346,5 +359,65 @@ func TestMissingPageIsAnErrorInPlainWords(t *testing.T) {
 	newPages(t).Write(rec, http.StatusOK, careplan, nil)
 	if rec.Code != http.StatusInternalServerError || !strings.Contains(rec.Body.String(), "try again") || rec.Header().Get("Content-Type") != "text/plain; charset=utf-8" {
 		t.Errorf("got %d %q", rec.Code, rec.Body)
+	}
+}
+
+func TestPictureOfASecretCanBeScannedAndTyped(t *testing.T) {
+	_, body, doc := write(t, careplan, gallery()["form-enrol"])
+	svg := one(t, doc, "svg")
+	if attr(svg, "aria-label") == "" || attr(svg, "role") != "img" || strings.Contains(body, "otpauth") {
+		t.Errorf("picture %v", svg.Attr)
+	}
+	if got := text(one(t, doc, "b")); got != "JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP" {
+		t.Errorf("key %q", got)
+	}
+	// Each module that the library says is dark is on a line, and no other.
+	want, err := qr.Encode(secretURL, qr.M, qr.Auto)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const quiet = 4
+	drawn := map[[2]int]bool{}
+	for line := range strings.SplitSeq(strings.TrimPrefix(attr(one(t, doc, "path"), "d"), "M"), "M") {
+		var x, y, n int
+		if _, err := fmt.Sscanf(line, "%d %d.5h%d", &x, &y, &n); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		for i := range n {
+			drawn[[2]int{x + i - quiet, y - quiet}] = true
+		}
+	}
+	side := want.Bounds().Dx()
+	for y := range side {
+		for x := range side {
+			if dark := want.At(x, y) == color.Black; dark != drawn[[2]int{x, y}] {
+				t.Fatalf("module %d,%d: got %v", x, y, !dark)
+			}
+			delete(drawn, [2]int{x, y})
+		}
+	}
+	if box := fmt.Sprintf("0 0 %d %d", side+2*quiet, side+2*quiet); len(drawn) != 0 || attr(svg, "viewbox")+attr(svg, "viewBox") != box {
+		t.Errorf("%d modules outside; box %q, want %q", len(drawn), attr(svg, "viewBox"), box)
+	}
+	form := enrolForm
+	form.Facts = map[string]string{"url": "https://evil.example/" + secretURL}
+	if _, _, doc := write(t, careplan, pages.FormPage{Form: form}); len(all(doc, "svg")) != 0 {
+		t.Error("something else is drawn")
+	}
+}
+
+func TestAccountEndsOtherSessionsAndNotThisOne(t *testing.T) {
+	_, _, doc := write(t, careplan, account)
+	var got []string
+	for _, form := range all(doc, "form") {
+		in := one(t, form, "input")
+		got = append(got, attr(form, "action")+" "+attr(in, "name")+"="+attr(in, "value")+" "+text(one(t, form, "button")))
+	}
+	want := []string{"/sso/account/sessions session=d4e5f6 Sign out there", "/sso/account/sessions others=1 Sign out everywhere but here"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if _, _, doc := write(t, careplan, bareAccount()); len(all(doc, "form")) != 0 {
+		t.Error("there is something to end where nobody else is signed in")
 	}
 }

@@ -93,6 +93,33 @@ func (f FormPage) words() stepWords {
 		return w
 	case "emergency":
 		return stepWords{heading: "Emergency access", Lead: "Use this only when no other way works. Each use is recorded, and people are told of it at once.", Button: "Sign in"}
+	case "totp":
+		return stepWords{heading: "Enter the code from your app", Button: "Continue",
+			Lead: "Open the authenticator app on your phone and type the six digits that it shows for this site.",
+			More: "A new code comes every 30 seconds, and each is good once."}
+	case "totp-recovery":
+		return stepWords{heading: "Use a recovery code", Button: "Continue",
+			Lead: "Type one of the codes that you kept when you set up your app. Each is good once."}
+	case "totp-begin":
+		return stepWords{heading: "Set up an authenticator app", Button: "Begin",
+			Lead: "An authenticator app on your phone shows a new code every 30 seconds. You will be asked for one when you sign in with your password, so that a stolen password alone is not enough.",
+			More: "If you have no such app yet, install one now: Microsoft Authenticator, Google Authenticator, Aegis and many others will do."}
+	case "enrol":
+		return stepWords{heading: "Set up your authenticator app", Button: "Continue",
+			Lead: "Open the authenticator app on your phone, add an account and scan this picture. Then type the code that the app shows.",
+			More: "If you have no such app yet, install one first: Microsoft Authenticator, Google Authenticator, Aegis and many others will do."}
+	case "recovery-codes":
+		return stepWords{heading: "Keep your recovery codes", Button: "I have kept them",
+			Lead: "If you ever lose your phone, one of these codes lets you in. Each is good once.",
+			More: "Print this page or write them down, and keep them away from your phone. They are not shown again."}
+	case "totp-change":
+		return stepWords{heading: "Change your authenticator app", Button: "Make new recovery codes",
+			Lead: "First type a code from your app, so that we know it is you. If you have lost it, a recovery code will do.",
+			More: "New recovery codes replace the old ones. To change to another phone, remove the app here and set it up anew."}
+	case "new-password":
+		return stepWords{heading: "Change your password", Button: "Change it",
+			Lead: "Choose a password of at least 12 characters that you use nowhere else. A few words in a row are easy to remember.",
+			More: "You stay signed in here and are signed out everywhere else."}
 	case "discover":
 		return stepWords{heading: "Which is your e-mail address?", Lead: "It tells us where you sign in. We only look at what stands behind the @.", Button: "Continue"}
 	case "email":

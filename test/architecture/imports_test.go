@@ -26,6 +26,8 @@ var may = []struct {
 	{"authn/authntest", []string{"authn"}},
 	{"authn/accounts", []string{"authn", "internal/address", "internal/onetime"}},
 	{"authn/mailcode", []string{"authn", "internal/address", "internal/onetime"}},
+	{"authn/local", []string{"authn", "internal/lockout", "internal/queue"}},
+	{"authn/ldap", []string{"authn", "internal/lockout", "internal/queue"}},
 	{"authn/*", []string{"authn"}},
 	{"cookies", []string{"authn"}},
 	{"cookies/storetest", []string{"cookies"}},
@@ -33,10 +35,13 @@ var may = []struct {
 	{"upstream", []string{"authn"}},
 	{"proxy/pages", []string{"authn"}},
 	{"proxy/admin", []string{"authn", "authn/accounts", "cookies"}},
-	{"proxy", []string{"authn", "authn/accounts", "cookies", "upstream", "proxy/pages", "proxy/admin", "internal/onetime"}},
+	{"proxy/scim", []string{"authn", "authn/accounts"}},
+	{"proxy", []string{"authn", "authn/accounts", "cookies", "upstream", "proxy/pages", "proxy/admin", "proxy/scim", "internal/onetime"}},
 	{"internal/config", []string{"authn", "authn/accounts", "internal/mail"}},
 	{"internal/address", nil},
 	{"internal/onetime", []string{"authn"}},
+	{"internal/lockout", []string{"authn"}},
+	{"internal/queue", nil},
 	{"internal/mail", []string{"authn", "internal/address"}},
 	{"internal/database", nil},
 	{"internal/demo", nil},
@@ -45,7 +50,7 @@ var may = []struct {
 }
 
 // harness are rooms made for tests; product code must not import them.
-var harness = []string{"authn/authntest", "cookies/storetest", "internal/optest", "internal/pgtest", "internal/redistest", "internal/mailtest", "test", "bench"}
+var harness = []string{"authn/authntest", "cookies/storetest", "internal/optest", "internal/pgtest", "internal/ssptest", "internal/redistest", "internal/mailtest", "internal/ldaptest", "test", "bench"}
 
 func TestRoomsImportOnlyWhatTheTableAllows(t *testing.T) {
 	packages := readImports(t, false)

@@ -15,8 +15,9 @@ import (
 
 // demonstration is "foregate demo --json".
 type demonstration struct {
-	URL   string
-	Users []struct{ Name, Password string }
+	URL     string
+	Partner string
+	Users   []struct{ Name, Password string }
 }
 
 func startDemo(t *testing.T) demonstration {
@@ -67,6 +68,23 @@ func (d demonstration) raw(t *testing.T, headers ...string) (int, string) {
 		t.Fatal(err)
 	}
 	return resp.StatusCode, string(body)
+}
+
+func TestDemonstrationOfAPartnersPage(t *testing.T) {
+	d := startDemo(t)
+	b := openBrowser(t, nil, "")
+	b.open(d.Partner + "/")
+	b.click("a")
+	b.says("Patients of today")
+	if got := b.told("X-Forwarded-User"); got != "st-elsewhere:wward" || b.location() != d.URL+"/" {
+		t.Errorf("%q at %s", got, b.location())
+	}
+	b.loseCookie(d.URL, "foregate") // as when the session is over
+	b.open(d.URL + "/echo?bed=3")
+	b.says("X-Forwarded-User: st-elsewhere:wward") // by way of the page, unseen
+	if got := b.location(); got != d.URL+"/echo?bed=3" {
+		t.Errorf("at %s", got)
+	}
 }
 
 func TestDemonstrationLetsTheRightPeopleIn(t *testing.T) {

@@ -70,6 +70,8 @@ type options struct {
 	tokenTTL int
 	session  string // further YAML of session
 	top      string
+	methods  string // YAML of further methods, one to a line
+	offered  string // their names, each with a comma behind it
 }
 
 // replica is one Foregate.
@@ -150,13 +152,13 @@ func (w *ward) yaml(r *replica, o options) string {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	storage, methods, offered := "path: ./data", "", "local"
+	storage, methods, offered := "path: ./data", o.methods, o.offered+"local"
 	if o.redis != "" {
 		storage += ", redis: " + o.redis
 	}
 	if w.op != nil {
-		methods = fmt.Sprintf("  - {name: op, oidc: {issuer: %q, client_id: foregate, client_secret: secret, scopes: [openid, email, profile, groups], claims: {user: [sub]}, clock_tolerance: 5s}}\n", w.op.Issuer)
-		offered = "op, local"
+		methods += fmt.Sprintf("  - {name: op, oidc: {issuer: %q, client_id: foregate, client_secret: secret, scopes: [openid, email, profile, groups], claims: {user: [sub]}, clock_tolerance: 5s}}\n", w.op.Issuer)
+		offered = "op, " + offered
 	}
 	return fmt.Sprintf(`
 listen: {http: %q, admin: %q}

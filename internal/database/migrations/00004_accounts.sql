@@ -7,7 +7,7 @@ CREATE TABLE accounts (
 	email        TEXT    NOT NULL,
 	email_key    TEXT,           -- canonical; NULL: none. Not unique: two accounts with one address must be seen
 	name         TEXT    NOT NULL,
-	status       TEXT    NOT NULL CHECK (status IN ('active', 'disabled')),
+	status       TEXT    NOT NULL CHECK (status IN ('active', 'disabled', 'left')),
 	exempt       INTEGER NOT NULL,
 	organisation TEXT    NOT NULL,
 	kind         TEXT    NOT NULL,

@@ -8,7 +8,7 @@ CREATE TABLE accounts (
 	email        TEXT COLLATE "C" NOT NULL,
 	email_key    TEXT COLLATE "C",          -- canonical; NULL: none. Not unique: two accounts with one address must be seen
 	name         TEXT COLLATE "C" NOT NULL,
-	status       TEXT COLLATE "C" NOT NULL CHECK (status IN ('active', 'disabled')),
+	status       TEXT COLLATE "C" NOT NULL CHECK (status IN ('active', 'disabled', 'left')),
 	exempt       BOOLEAN NOT NULL,
 	organisation TEXT COLLATE "C" NOT NULL,
 	kind         TEXT COLLATE "C" NOT NULL,

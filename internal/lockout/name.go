@@ -1,4 +1,4 @@
-package local
+package lockout
 
 import (
 	"net/netip"
@@ -9,11 +9,14 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// canonical folds a user name as typed or configured to the one key of an
+// maxName is how long a name may be, in bytes.
+const maxName = 256
+
+// Canonical folds a user name as typed or configured to the one key of an
 // account: compatibility normalisation and case folding, without outer spaces.
-// It reports false for what cannot be a name: empty, too long, not UTF-8.
-func canonical(user string) (string, bool) {
-	if len(user) > maxName || !utf8.ValidString(user) {
+// It reports false for what cannot be a name: empty, too long, not UTF-8, with a NUL.
+func Canonical(user string) (string, bool) {
+	if len(user) > maxName || !utf8.ValidString(user) || strings.ContainsRune(user, 0) {
 		return "", false
 	}
 	name := norm.NFD.String(user)
@@ -25,9 +28,9 @@ func canonical(user string) (string, bool) {
 	return name, name != ""
 }
 
-// network is where tries from addr are counted: homes and wards hold a whole
+// Network is where tries from addr are counted: homes and wards hold a whole
 // IPv6 /64, and an attacker has many addresses of one IPv4 /24.
-func network(addr netip.Addr) netip.Prefix {
+func Network(addr netip.Addr) netip.Prefix {
 	addr = addr.Unmap().WithZone("")
 	bits := 64
 	if addr.Is4() {

@@ -1,4 +1,4 @@
-package local
+package lockout
 
 import (
 	"net/netip"
@@ -14,8 +14,8 @@ func TestLD5SpellingsOfANameAreOne(t *testing.T) {
 		"σ":       {"ς", "Σ", "σ"},
 	} {
 		for _, s := range spellings {
-			if got, ok := canonical(s); !ok || got != want {
-				t.Errorf("canonical(%q) = %q, %v, want %q", s, got, ok, want)
+			if got, ok := Canonical(s); !ok || got != want {
+				t.Errorf("Canonical(%q) = %q, %v, want %q", s, got, ok, want)
 			}
 		}
 	}
@@ -23,16 +23,16 @@ func TestLD5SpellingsOfANameAreOne(t *testing.T) {
 
 func TestLD5OtherNamesStayOther(t *testing.T) {
 	for _, s := range []string{`corp\alice`, "alice@corp", "alice.", "al ice", "ali\u200bce", "\u0430lice" /* Cyrillic */} {
-		if got, _ := canonical(s); got == "alice" {
-			t.Errorf("canonical(%q) is alice", s)
+		if got, _ := Canonical(s); got == "alice" {
+			t.Errorf("Canonical(%q) is alice", s)
 		}
 	}
 }
 
 func TestImplausibleNames(t *testing.T) {
 	for _, s := range []string{"", " ", "\u3000", "a\xff", strings.Repeat("a", maxName+1)} {
-		if got, ok := canonical(s); ok {
-			t.Errorf("canonical(%.20q) = %.20q, true", s, got)
+		if got, ok := Canonical(s); ok {
+			t.Errorf("Canonical(%.20q) = %.20q, true", s, got)
 		}
 	}
 }
@@ -42,14 +42,14 @@ func FuzzCanonical(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		once, ok := canonical(s)
+		once, ok := Canonical(s)
 		if !ok || len(once) > maxName {
 			return
 		}
-		if again, ok := canonical(once); !ok || again != once {
-			t.Errorf("canonical(%q) = %q, and of that %q", s, once, again)
+		if again, ok := Canonical(once); !ok || again != once {
+			t.Errorf("Canonical(%q) = %q, and of that %q", s, once, again)
 		}
-		if upper, ok := canonical(strings.ToUpper(once)); ok && strings.ToLower(once) == once && isASCII(once) && upper != once {
+		if upper, ok := Canonical(strings.ToUpper(once)); ok && strings.ToLower(once) == once && isASCII(once) && upper != once {
 			t.Errorf("upper case of %q is another name, %q", once, upper)
 		}
 	})
@@ -65,11 +65,11 @@ func TestNetworksAreCountedWhole(t *testing.T) {
 		"fe80::1%eth0":         "fe80::/64",
 		"2001:db8:1:2:ffff::1": "2001:db8:1:2::/64",
 	} {
-		if got := network(netip.MustParseAddr(addr)).String(); got != want {
-			t.Errorf("network(%s) = %s, want %s", addr, got, want)
+		if got := Network(netip.MustParseAddr(addr)).String(); got != want {
+			t.Errorf("Network(%s) = %s, want %s", addr, got, want)
 		}
 	}
-	if got := network(netip.Addr{}); got.IsValid() {
-		t.Errorf("network of no address = %s", got)
+	if got := Network(netip.Addr{}); got.IsValid() {
+		t.Errorf("Network of no address = %s", got)
 	}
 }

@@ -1,0 +1,238 @@
+package accounts
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"foregate/authn"
+)
+
+// Refreshing is which accounts are compared with their directory, and how.
+type Refreshing struct {
+	Method string // configured name, for the trail
+	Policy Policy // of the method: whoever is in none of its groups has left
+	Dry    bool   // change nothing
+	Force  bool   // even if most of the people would lose access
+}
+
+// Refreshed is what a comparison found.
+type Refreshed struct {
+	Seen    int           `json:"seen"`    // people in the directory
+	Linked  int           `json:"linked"`  // of them with an account
+	Changed int           `json:"changed"` // accounts that took over other attributes
+	Left    int           `json:"left"`    // that lost access: gone, disabled, or in no approved group
+	Back    int           `json:"back"`    // that have it again
+	Dry     bool          `json:"dry,omitempty"`
+	Took    time.Duration `json:"took"`
+	Notes   []string      `json:"notes,omitempty"` // one line for each account, the first thousand
+}
+
+const maxNotes = 1000
+
+// ErrTooMany means that so many people would lose access that the directory or the
+// configuration is wrong rather than they. Nobody has.
+var ErrTooMany = errors.New("accounts: too many people would lose access")
+
+// Fewer may leave between two comparisons without anybody being asked.
+const leaveFreely = 20
+
+// Refresh compares all accounts that are linked to a directory's people with it.
+// Accounts that a sign-in or the directory made take over what it says, and are shut
+// while it does not vouch for their person; of other accounts only the sessions end
+// that came by this directory. Nobody gets an account. If the directory cannot be read
+// to its end, those whom it gave are compared, and nobody is taken for gone.
+func (a *Accounts) Refresh(ctx context.Context, c Context, d authn.Directory, how Refreshing) (Refreshed, error) {
+	began := time.Now()
+	r := &refresh{Accounts: a, c: c, how: how, issuer: d.Issuer(), found: Refreshed{Dry: how.Dry}, gone: make(map[string]string)}
+	linked, err := r.linked(ctx)
+	if err != nil {
+		return r.found, err
+	}
+	err = d.Everybody(ctx, func(id authn.Identity, enabled bool) error {
+		r.found.Seen++
+		if !linked[id.Subject] {
+			return nil
+		}
+		delete(linked, id.Subject)
+		r.found.Linked++
+		if !enabled || !how.Policy.inGroup(id.Groups) {
+			r.gone[id.Subject] = whyGone(enabled)
+			return nil
+		}
+		return r.here(ctx, id)
+	})
+	if err == nil {
+		for subject := range linked {
+			r.gone[subject] = "not in the directory"
+		}
+	}
+	err = errors.Join(err, r.shut(ctx))
+	r.found.Took = time.Since(began)
+	if how.Dry {
+		return r.found, err
+	}
+	return r.found, errors.Join(err, r.note(ctx, err))
+}
+
+func whyGone(enabled bool) string {
+	if !enabled {
+		return "disabled in the directory"
+	}
+	return "in no approved group"
+}
+
+// refresh is one comparison.
+type refresh struct {
+	*Accounts
+	c      Context
+	how    Refreshing
+	issuer string
+	found  Refreshed
+	gone   map[string]string // subject → why
+	total  int
+}
+
+// linked is the subjects that have an account.
+func (r *refresh) linked(ctx context.Context) (map[string]bool, error) {
+	all := make(map[string]bool)
+	for after := ""; ; {
+		page, err := r.LinksOfIssuer(ctx, r.issuer, after, maxPage)
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range page {
+			all[l.Subject] = true
+			after = l.Subject
+		}
+		if len(page) < maxPage {
+			r.total = len(all)
+			return all, nil
+		}
+	}
+}
+
+func (r *refresh) say(account *Account, what string) {
+	if len(r.found.Notes) < maxNotes {
+		name := account.Username
+		if name == "" {
+			name = account.ID
+		}
+		r.found.Notes = append(r.found.Notes, line(name)+": "+what)
+	}
+}
+
+// here takes over what the directory says of a person who is there.
+func (r *refresh) here(ctx context.Context, id authn.Identity) error {
+	account, err := r.ByLink(ctx, id.Issuer, id.Subject)
+	if errors.Is(err, ErrNotFound) { // unlinked meanwhile
+		return nil
+	}
+	if err != nil || !account.follows() || account.Status == Disabled {
+		return err
+	}
+	next, err := followed(ctx, r.db.Reader, &account, &id)
+	if err != nil {
+		return err
+	}
+	back := account.Status == Left
+	next.Status = Active
+	fields := changedFields(&account, &next)
+	if len(fields) == 0 {
+		return nil
+	}
+	if back {
+		r.found.Back++
+		r.say(&account, "has access again")
+	} else {
+		r.found.Changed++
+		r.say(&account, fmt.Sprintf("changed %v", fields))
+	}
+	if r.how.Dry {
+		return nil
+	}
+	_, err = r.change(ctx, r.c, "refresh", account.ID, func(x *Account) error {
+		x.Name, x.Email, x.Attributes = next.Name, next.Email, next.Attributes
+		if x.Status == Left {
+			x.Status = Active
+		}
+		return nil
+	})
+	return ignoreGone(err)
+}
+
+// shut takes access from those who have left.
+func (r *refresh) shut(ctx context.Context) error {
+	leaving := make(map[string]Account)
+	for subject := range r.gone {
+		account, err := r.ByLink(ctx, r.issuer, subject)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if account.Open() && account.follows() || !account.follows() {
+			leaving[subject] = account
+		}
+	}
+	open := 0
+	for _, account := range leaving {
+		if account.Open() {
+			open++
+		}
+	}
+	if open > leaveFreely && open*2 > r.total && !r.how.Force && !r.how.Dry {
+		return fmt.Errorf("%w: %d of %d; look at the directory and at the method's groups, and if all is right refresh with --force", ErrTooMany, open, r.total)
+	}
+	for subject, account := range leaving {
+		if err := r.leave(ctx, subject, account); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *refresh) leave(ctx context.Context, subject string, account Account) error {
+	why := r.gone[subject]
+	if account.follows() {
+		r.found.Left++
+		r.say(&account, "loses access: "+why)
+	}
+	if r.how.Dry {
+		return nil
+	}
+	if account.follows() {
+		_, err := r.change(ctx, r.c, "refresh", account.ID, func(x *Account) error {
+			if x.Status == Active {
+				x.Status = Left
+			}
+			return nil
+		})
+		return ignoreGone(err)
+	}
+	l := Link{Account: account.ID, Method: r.how.Method, Issuer: r.issuer, Subject: subject}
+	return r.end(ctx, Ended{Account: account, Links: []Link{l}, Why: "refresh"})
+}
+
+// note writes one line about the whole comparison.
+func (r *refresh) note(ctx context.Context, failed error) error {
+	e := Event{
+		Actor: r.c.Actor, Action: "refresh", Method: r.how.Method, Result: "ok", RequestID: r.c.RequestID,
+		Detail: map[string]any{"seen": r.found.Seen, "linked": r.found.Linked, "changed": r.found.Changed, "left": r.found.Left, "back": r.found.Back},
+	}
+	if failed != nil {
+		e.Result, e.Detail["why"] = "failed", line(failed.Error())
+	}
+	return r.write(ctx, func(ctx context.Context, tx *sql.Tx) error { return r.append(ctx, tx, e) })
+}
+
+// ignoreGone: an account that was deleted meanwhile needs no change.
+func ignoreGone(err error) error {
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,381 @@
+// Package saml signs people in at a SAML 2.0 identity provider, as a service
+// provider that can be set up before the provider is known.
+//
+// Begin sends the browser to the provider with a signed request of this attempt
+// (request.go). What is posted back is read in steps, each of which sees only
+// what the one before let through: document.go (XML that all parsers read alike),
+// signature.go (what does a signature of the provider cover? from there on only
+// those bytes), decrypt.go, response.go (the one assertion), check.go (is it
+// meant for us, now, for this attempt?), and identity.go (attributes become a
+// person). Beside it provider.go and watch.go know the provider's addresses and
+// certificates and keep them current, metadata.go describes our side, and
+// logout.go ends sessions in both directions.
+package saml
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"foregate/authn"
+)
+
+// Paths below the address of our own pages on a host, which begin with that
+// host's base: https://careplan.hospital.example/sso.
+const (
+	acsPath      = "/acs"
+	sloPath      = "/slo"
+	metadataPath = "/metadata"
+)
+
+const keptRequest = "request" // in the attempt between Begin and Resume: the ID of our request
+
+const (
+	beginWait   = 3 * time.Second // for a provider whose metadata has not been read yet
+	attemptLife = time.Hour       // an attempt this old is refused, so that its mark may be forgotten
+)
+
+// What a person is told. The operator finds the reason in the log.
+const (
+	startAgain  = "This sign-in cannot be continued. Start again."
+	usedAlready = "This sign-in was used already or took too long. Start again."
+	notTrusted  = "The answer of the sign-in service could not be verified. Start again, and tell your IT department if it happens again."
+	notReady    = "Signing in this way is not set up completely yet. Choose another way to sign in, or ask your IT department when it will be ready."
+	unreachable = "The sign-in service cannot be reached at the moment. Try again in a minute, or choose another way to sign in."
+	notStored   = "Signing in does not work at the moment. Try again in a minute."
+)
+
+// Method is one SAML identity provider. It is an authn.Authenticator, Publisher,
+// Carried, SignOuter and Healther, and is closed when it is gone from the
+// configuration.
+type Method struct {
+	cfg    Config // filled
+	name   string
+	claims []string
+	log    *slog.Logger
+	once   authn.Once
+	keys   ownKeys
+	watch  *watch // nil while nothing is known of the provider
+	now    func() time.Time
+}
+
+// Open starts reading the provider's metadata and does not wait for it. The
+// result is a *Method; Close ends its background work.
+func (c *Config) Open(env authn.Env) (authn.Authenticator, error) {
+	return openMethod(c, env, time.Now)
+}
+
+func openMethod(c *Config, env authn.Env, now func() time.Time) (*Method, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	if env.Once == nil {
+		return nil, errors.New("saml: no store for used answers")
+	}
+	m := &Method{cfg: c.filled(), name: env.Name, claims: env.Claims, once: env.Once, now: now}
+	m.log = env.Log.With("method", env.Name)
+	if err := m.openKeys(); err != nil {
+		return nil, fmt.Errorf("saml: %w", err)
+	}
+	m.warn()
+	if m.cfg.provisional() {
+		m.log.Info("saml: nothing is known of the provider yet; the metadata of our side is there already")
+		return m, nil
+	}
+	src, err := newSource(&m.cfg, m.log, now)
+	if err != nil {
+		return nil, fmt.Errorf("saml: %w", err)
+	}
+	m.watch = startWatch(m.log, src)
+	return m, nil
+}
+
+func (m *Method) openKeys() error {
+	if m.cfg.KeyFile != "" {
+		k, err := keyFile(m.cfg.KeyFile, "foregate "+m.name, m.now())
+		m.keys = ownKeys{k}
+		return err
+	}
+	keys, err := loadKeys(m.cfg.Keys)
+	m.keys = keys
+	return err
+}
+
+func (m *Method) warn() {
+	if m.cfg.InsecureIdPInitiated {
+		m.log.Warn("insecure_idp_initiated is on: another person's answer can be planted in a browser")
+	}
+	if m.cfg.InsecureCBC {
+		m.log.Warn("insecure_cbc is on: encryption is accepted that cannot tell that it was changed")
+	}
+	if m.cfg.InsecureExpired {
+		m.log.Warn("insecure_expired_certificate is on: the provider's certificate is believed after its end")
+	}
+	if m.cfg.InsecureHTTP {
+		m.log.Warn("insecure_http is on: anybody on the way to the provider can read and change what is sent")
+	}
+	if len(m.keys) == 0 {
+		m.log.Warn("saml: no keys: requests are not signed, nothing can be encrypted, and people are signed out here only")
+	}
+	for i, k := range m.keys {
+		if left := k.cert.NotAfter.Sub(m.now()); left < soon {
+			m.log.Warn("saml: certificate of our key ends soon", "key", i, "not_after", k.cert.NotAfter)
+		}
+	}
+}
+
+// Close ends the background work.
+func (m *Method) Close() error {
+	if m.watch != nil {
+		m.watch.close()
+	}
+	return nil
+}
+
+// Health says why nobody can sign in this way at the moment.
+func (m *Method) Health() error {
+	if m.watch == nil {
+		return provisional()
+	}
+	p, err := m.watch.current()
+	if p == nil {
+		if err == nil {
+			return nil // it is being read
+		}
+		return authn.Unavailable(unreachable, fmt.Errorf("saml: %w", err))
+	}
+	if err := m.usable(p); err != nil {
+		return err
+	}
+	return nil
+}
+
+func provisional() error {
+	return &authn.Error{Public: notReady, Err: fmt.Errorf("saml: the provider is %w", authn.ErrNotReady), Status: http.StatusServiceUnavailable}
+}
+
+// provider returns what is known of the provider; if it has not been read yet it
+// waits for three seconds.
+func (m *Method) provider(ctx context.Context) (*provider, error) {
+	if m.watch == nil {
+		return nil, provisional()
+	}
+	ctx, cancel := context.WithTimeout(ctx, beginWait)
+	defer cancel()
+	p, err := m.watch.get(ctx)
+	if err != nil {
+		return nil, authn.Unavailable(unreachable, fmt.Errorf("saml: %w", err))
+	}
+	if err := m.usable(p); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// usable says why what was read of the provider must not be used any more.
+func (m *Method) usable(p *provider) error {
+	if !p.validUntil.IsZero() && !m.now().Before(p.validUntil) {
+		return authn.Unavailable(unreachable, fmt.Errorf("saml: the provider's metadata was valid until %s", p.validUntil.Format(time.RFC3339)))
+	}
+	if len(m.signers(p)) == 0 {
+		return authn.Unavailable(unreachable, errors.New("saml: no certificate of the provider is valid now"))
+	}
+	return nil
+}
+
+func (m *Method) signers(p *provider) []signer {
+	return signersAt(p.certs, m.now(), m.cfg.InsecureExpired)
+}
+
+// base is the address of our own pages on the attempt's host, of which its
+// callback is one.
+func (m *Method) base(a *authn.Attempt) (string, error) {
+	base, ok := strings.CutSuffix(a.Callback, "/callback/"+a.Method)
+	if !ok || base == "" || a.Method == "" {
+		return "", errors.New("attempt without a callback address")
+	}
+	return base, nil
+}
+
+func (m *Method) entityID(base string) string {
+	if m.cfg.EntityID != "" {
+		return m.cfg.EntityID
+	}
+	return base + metadataPath
+}
+
+// Begin sends the browser to the provider. It is not ready while nothing is known
+// of the provider.
+func (m *Method) Begin(ctx context.Context, a *authn.Attempt) (authn.Reply, error) {
+	base, err := m.base(a)
+	if err != nil || a.ID == "" {
+		return nil, authn.Invalid(startAgain, errors.New("saml: attempt has no ID or no callback address"))
+	}
+	p, err := m.provider(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if p.wantSigned && len(m.keys) == 0 {
+		return nil, &authn.Error{Public: notReady, Err: errors.New("saml: the provider wants signed requests; add keys"), Status: http.StatusServiceUnavailable}
+	}
+	binding, address := p.signOn(m.cfg.Binding)
+	id := "_" + rand.Text()
+	a.Keep(keptRequest, id)
+	reply, err := m.send(binding, address, "SAMLRequest", a.ID, m.authnRequest(id, base, address, a.Fresh || m.cfg.ForceAuthn))
+	if err != nil {
+		return nil, authn.Unavailable(notStored, fmt.Errorf("saml: %w", err))
+	}
+	return reply, nil
+}
+
+// Resume takes the provider's answer, which was posted. It answers with SignedIn
+// or an error, never with a further page.
+func (m *Method) Resume(ctx context.Context, a *authn.Attempt, r *http.Request) (authn.Reply, error) {
+	id, err := m.resume(ctx, a, r)
+	if err != nil {
+		return nil, err
+	}
+	return authn.SignedIn{Identity: id}, nil
+}
+
+func (m *Method) resume(ctx context.Context, a *authn.Attempt, r *http.Request) (authn.Identity, error) {
+	var none authn.Identity
+	posted, err := m.posted(a, r)
+	if err != nil {
+		return none, authn.Invalid(startAgain, fmt.Errorf("saml: %w", err))
+	}
+	base, err := m.base(a)
+	if err != nil {
+		return none, authn.Invalid(startAgain, fmt.Errorf("saml: %w", err))
+	}
+	p, err := m.provider(ctx)
+	if err != nil {
+		return none, err
+	}
+	got, err := m.read(posted, m.signers(p))
+	if err != nil {
+		var st *statusError
+		if errors.As(err, &st) {
+			return none, st.refusal()
+		}
+		m.watch.doubt() // it may sign with a new certificate
+		return none, authn.Invalid(notTrusted, fmt.Errorf("saml: %w", err))
+	}
+	now := m.now()
+	want := expected{
+		audience: m.entityID(base), acs: base + acsPath, request: a.Values[keptRequest], issuer: p.entityID,
+		began: a.Began, fresh: a.Fresh || m.cfg.ForceAuthn, contexts: m.cfg.AuthnContext,
+	}
+	if err := got.check(want, now, m.cfg.ClockTolerance); err != nil {
+		if errors.Is(err, errContext) {
+			return none, authn.Refused(tooWeak, fmt.Errorf("saml: %w", err))
+		}
+		return none, authn.Invalid(notTrusted, fmt.Errorf("saml: %w", err))
+	}
+	if err := m.spend(ctx, a, got, now); err != nil {
+		return none, err
+	}
+	return m.identity(got)
+}
+
+const tooWeak = "The way you signed in is not strong enough here. Start again with your smartcard or second factor."
+
+// posted returns the document that was posted, if it belongs to this attempt, or
+// to none where that is allowed. Everything comes once, in the form alone.
+func (m *Method) posted(a *authn.Attempt, r *http.Request) ([]byte, error) {
+	switch {
+	case r.Method != http.MethodPost:
+		return nil, errors.New("answer that was not posted")
+	case r.URL == nil || r.URL.RawQuery != "":
+		return nil, errors.New("answer with a query")
+	case len(r.PostForm["SAMLResponse"]) != 1 || len(r.PostForm["RelayState"]) > 1 || r.PostForm.Has("SAMLRequest"):
+		return nil, errors.New("answer without one SAMLResponse and one RelayState at most")
+	}
+	if err := m.belongs(a, r.PostForm.Get("RelayState")); err != nil {
+		return nil, err
+	}
+	return decodePosted(r.PostForm.Get("SAMLResponse"))
+}
+
+func decodePosted(s string) ([]byte, error) {
+	if len(s) > maxMessage*4/3+maxMessage/16 { // with line breaks
+		return nil, fmt.Errorf("message of %d characters", len(s))
+	}
+	b, err := decodeBase64(s)
+	if err != nil || len(b) == 0 {
+		return nil, errors.New("message that is not base64")
+	}
+	return b, nil
+}
+
+// belongs reports whether an answer belongs to this attempt: one that Begin made,
+// or else none at all.
+func (m *Method) belongs(a *authn.Attempt, relay string) error {
+	if a.ID == "" {
+		return errors.New("attempt without an ID")
+	}
+	if a.Values[keptRequest] == "" {
+		if m.cfg.InsecureIdPInitiated {
+			return nil
+		}
+		return errors.New("answer that nobody asked for")
+	}
+	if relay == "" || subtle.ConstantTimeCompare([]byte(relay), []byte(a.ID)) != 1 {
+		return errors.New("RelayState is not that of the attempt")
+	}
+	if age := m.now().Sub(a.Began); age > attemptLife {
+		return fmt.Errorf("attempt is %s old", age.Round(time.Second))
+	}
+	return nil
+}
+
+// spend marks the assertion and the attempt as used, for all replicas.
+func (m *Method) spend(ctx context.Context, a *authn.Attempt, got *answer, now time.Time) error {
+	issuer := value(got.assertion.Issuer.Value)
+	err := m.once.Spend(ctx, fmt.Sprintf("saml:assertion:%d:%s:%s", len(issuer), issuer, got.assertion.ID), got.usableUntil(now, m.cfg.ClockTolerance))
+	if err == nil {
+		err = m.once.Spend(ctx, "saml:attempt:"+m.name+":"+a.ID, now.Add(attemptLife+time.Minute))
+	}
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, authn.ErrSpent):
+		return authn.Invalid(usedAlready, fmt.Errorf("saml: answer: %w", err))
+	}
+	return authn.Unavailable(notStored, fmt.Errorf("saml: mark answer as used: %w", err))
+}
+
+// refusals are the second-level status codes of SAML Core 3.2.2.2 that a person
+// can do something about.
+var refusals = map[string]string{
+	"AuthnFailed":              "The sign-in service did not let you in, or you cancelled. Start again if you did not mean to.",
+	"NoAuthnContext":           tooWeak,
+	"NoPassive":                "The sign-in service wants to ask you something first. Start again.",
+	"RequestDenied":            "The sign-in service does not let you use this application. Ask your IT department.",
+	"UnknownPrincipal":         "The sign-in service does not know you. Ask your IT department which account to use.",
+	"UnsupportedBinding":       notReady,
+	"InvalidNameIDPolicy":      notReady,
+	"InvalidAttrNameOrValue":   notReady,
+	"RequestUnsupported":       notReady,
+	"RequestVersionTooHigh":    notReady,
+	"ProxyCountExceeded":       notReady,
+	"NoAvailableIDP":           unreachable,
+	"NoSupportedIDP":           notReady,
+	"PartialLogout":            "You are signed out here, but perhaps not everywhere. Close all windows of your browser.",
+	"RequestVersionDeprecated": notReady,
+}
+
+func (e *statusError) refusal() error {
+	err := fmt.Errorf("saml: %w", e)
+	second := strings.TrimPrefix(e.second, "urn:oasis:names:tc:SAML:2.0:status:")
+	if words, ok := refusals[second]; ok {
+		return authn.Refused(words, err)
+	}
+	return authn.Refused("The sign-in service did not sign you in. Start again, and tell your IT department if it happens again.", err)
+}

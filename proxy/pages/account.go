@@ -1,0 +1,56 @@
+package pages
+
+// Account is the person's own page. The buttons send FieldSession with a Session's ID,
+// or FieldOthers with "1", to Sessions.
+type Account struct {
+	Done    string // what was just done; may be empty
+	Problem string // what did not work; may be empty
+	Facts   []Fact // who the person is here
+
+	Sessions    []Session // the first is this one
+	More        int       // sessions that are not shown
+	SessionsURL string    // where their buttons post to
+
+	Identities []Identity // by which the account can be entered; may be empty
+	Factors    []Factor   // what the person can change; may be empty
+
+	Home    string // the application's start page
+	SignOut string
+}
+
+// Names of what the buttons of Account send.
+const (
+	FieldSession = "session"
+	FieldOthers  = "others"
+)
+
+// Fact is one thing that is known of a person.
+type Fact struct{ Label, Value string }
+
+// Session is one browser in which the person is signed in.
+type Session struct {
+	ID    string
+	Where string // the application's name for people
+	When  string // since when
+	From  string // an address; may be empty
+	This  bool   // the browser that asks
+}
+
+// Identity is a way by which the person comes to the account.
+type Identity struct {
+	Title string // of the method
+	Note  string // who they are there, when it was used; may be empty
+}
+
+// Factor is a password or an authenticator app.
+type Factor struct {
+	Title  string
+	Note   string // whether it is set up
+	Action string // words of the link
+	URL    string
+}
+
+// sheet does not say that it posts: no other site ever answers these forms.
+func (a Account) sheet(*Look) sheet {
+	return sheet{file: "account", heading: "Your account", problem: a.Problem}
+}

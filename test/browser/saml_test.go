@@ -1,0 +1,275 @@
+package browser
+
+import (
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"foregate/authn/local"
+	"foregate/internal/demo"
+	"foregate/internal/ssptest"
+)
+
+// trial is a clinical-trial system with two instances: a test and a main one, on
+// app.test and north.test, each with a way to sign in of its own by SAML.
+type trial struct {
+	*hospital
+	dir, file string
+	app, hash string
+}
+
+const trialFile = `
+listen: {https: %q, admin: %q}
+tls: {certificates: [{cert: app.crt, key: app.key}]}
+storage: {path: ./data}
+methods:
+  - name: test-idp
+    title: Sign in for the test
+    saml:
+      keys: [{key: {file: saml.key}, certificate: saml.crt}]
+      %s
+  - name: main-idp
+    title: Sign in for real
+    saml:
+      keys: [{key: {file: saml.key}, certificate: saml.crt}]
+      %s
+  - name: local
+    title: User name and password
+    local: {users: [{user: nora, name: Nora Nurse, groups: [staff], password_hash: %q}]}
+apps:
+  - {name: trial-test, hosts: [app.test], upstream: {url: %q}, methods: [test-idp, local]}
+  - {name: trial, hosts: [north.test], upstream: {url: %q}, methods: [main-idp, local]}
+`
+
+// openTrial starts with nothing known of any identity provider.
+func openTrial(t *testing.T) *trial {
+	t.Helper()
+	dir, https := t.TempDir(), freeAddress(t)
+	_, port, _ := net.SplitHostPort(https)
+	app := httptest.NewServer(demo.App())
+	t.Cleanup(app.Close)
+	hash, err := local.Hash(noraPassword)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr := &trial{
+		hospital: &hospital{t: t, ca: newAuthority(t, dir), admin: freeAddress(t), url: "https://app.test:" + port, northURL: "https://north.test:" + port},
+		dir:      dir, file: filepath.Join(dir, "foregate.yaml"), app: app.URL, hash: hash,
+	}
+	keygen := exec.Command(binary, "saml", "keygen", "--name", "trial.test")
+	keygen.Dir = dir
+	if out, err := keygen.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	tr.write(https, "", "")
+	tr.program = start(t, "serve", "-c", tr.file)
+	tr.ready()
+	return tr
+}
+
+func (tr *trial) write(https, test, main string) {
+	tr.t.Helper()
+	text := fmt.Sprintf(trialFile, https, tr.admin, test, main, tr.hash, tr.app, tr.app)
+	if err := os.WriteFile(tr.file, []byte(text), 0o600); err != nil {
+		tr.t.Fatal(err)
+	}
+}
+
+// learn tells the running Foregate about the providers.
+func (tr *trial) learn(test, main string) {
+	tr.t.Helper()
+	u, err := url.Parse(tr.url)
+	if err != nil {
+		tr.t.Fatal(err)
+	}
+	tr.write("127.0.0.1:"+u.Port(), test, main)
+	if err := tr.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		tr.t.Fatal(err)
+	}
+}
+
+var (
+	entityID    = regexp.MustCompile(`entityID="([^"]*)"`)
+	location    = regexp.MustCompile(`AssertionConsumerService [^>]*Location="([^"]*)/acs"`)
+	certificate = regexp.MustCompile(`<ds:X509Certificate>([^<]*)<`)
+)
+
+// sp is what a provider's administrator takes from the metadata of a host.
+func (tr *trial) sp(url string) ssptest.SP {
+	tr.t.Helper()
+	resp, err := tr.client().Get(url + "/sso/metadata")
+	if err != nil {
+		tr.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "application/samlmetadata+xml" {
+		tr.t.Fatalf("metadata: %d %v %s", resp.StatusCode, err, b)
+	}
+	found := func(re *regexp.Regexp) string {
+		m := re.FindSubmatch(b)
+		if m == nil {
+			tr.t.Fatalf("no %s in %s", re, b)
+		}
+		return string(m[1])
+	}
+	cert, err := base64.StdEncoding.DecodeString(found(certificate))
+	if err != nil {
+		tr.t.Fatal(err)
+	}
+	return ssptest.SP{EntityID: found(entityID), Base: found(location), Cert: cert, WantSigned: true}
+}
+
+// signInAtSSP fills in the form of SimpleSAMLphp.
+func (b *tab) signInAtSSP(user, password string) {
+	b.t.Helper()
+	b.until(`!!document.querySelector("input[name=AuthState]") || !!document.querySelector("input[name=password]")`)
+	b.fill("input[name=username]", user)
+	b.fill("input[name=password]", password)
+	b.do(chromedp.KeyEvent(kb.Enter))
+}
+
+func TestSAMLFromNothingKnownToSignedOut(t *testing.T) {
+	tr := openTrial(t)
+	b := openBrowser(t, tr.hospital, "")
+
+	// The metadata of each instance is there; its way to sign in is not, and says so.
+	test, main := tr.sp(tr.url), tr.sp(tr.northURL)
+	if test.EntityID != tr.url+"/sso/metadata" || main.EntityID != tr.northURL+"/sso/metadata" || main.Base != tr.northURL+"/sso" {
+		t.Fatalf("%+v %+v", test, main)
+	}
+	b.open(tr.url + "/")
+	b.says("is not ready yet")
+	b.audit("saml-not-ready")
+	b.choose("Sign in for the test")
+	b.says("not set up completely yet")
+	b.open(tr.url + "/") // who is exempt comes in
+	b.signIn("nora", noraPassword)
+	b.says("Patients of today")
+	b.click("#who a")
+	b.says("signed out")
+
+	// Now the customer sends what they have: metadata for one, three values for the
+	// other. Foregate goes on running.
+	testIdP, mainIdP := ssptest.Start(t, test), ssptest.Start(t, main)
+	if err := os.WriteFile(filepath.Join(tr.dir, "main.cer"), mainIdP.Certificate, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tr.learn(
+		fmt.Sprintf("metadata: {url: %q}", testIdP.MetadataURL),
+		fmt.Sprintf("sso_url: %q\n      slo_url: %q\n      certificate: main.cer", mainIdP.SSOURL, mainIdP.SLOURL),
+	)
+	eventually(t, "both ways are ready", func() bool {
+		for _, url := range []string{tr.url, tr.northURL} {
+			resp, err := tr.client().Get(url + "/sso/sign-in?choose=1")
+			if err != nil {
+				return false
+			}
+			page, err := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			if err != nil || strings.Contains(string(page), "not ready yet") {
+				return false
+			}
+		}
+		return true
+	})
+
+	// A deep link leads through the provider to the very page.
+	const deep = "/echo?visit=3&note=a%20b"
+	b.open(tr.url + deep)
+	b.choose("Sign in for the test")
+	b.signInAtSSP(ssptest.Alice, ssptest.AlicePassword)
+	b.says("X-Forwarded-User: alice")
+	if got := b.location(); got != tr.url+deep {
+		t.Errorf("arrived at %s", got)
+	}
+	b.open(tr.url + "/")
+	for header, want := range map[string]string{
+		"X-Forwarded-User": "alice", "X-Forwarded-Email": "alice@example.test", "X-Forwarded-Groups": "admins,staff", "X-Forwarded-Name": "Alice Archer",
+	} {
+		if got := b.told(header); got != want {
+			t.Errorf("%s is %q, want %q", header, got, want)
+		}
+	}
+
+	// Out from here: here first, then there, and back.
+	b.click("#who a")
+	b.says("signed out")
+	if !strings.HasPrefix(b.location(), tr.url+"/sso/slo") {
+		t.Errorf("signed out at %s: the provider was not asked", b.location())
+	}
+	b.open(tr.url + "/")
+	b.choose("Sign in for the test")
+	b.signInAtSSP(ssptest.Bob, ssptest.BobPassword) // its own session is over too
+	b.says("Patients of today")
+	if got := b.told("X-Forwarded-User"); got != "bob" {
+		t.Errorf("signed in as %q", got)
+	}
+
+	// Out from there.
+	cookie := b.cookie(tr.url, "__Host-foregate")
+	welcome := testIdP.URL + "/module.php/core/frontpage_welcome.php"
+	b.open(testIdP.SLOURL + "?ReturnTo=" + url.QueryEscape(welcome))
+	b.until(`location.href === ` + quote(welcome))
+	if status := tr.statusWith(tr.url+"/", cookie); status == http.StatusOK {
+		t.Error("the session lives on although the provider ended it")
+	}
+
+	// The other instance has its own provider, and takes nobody else's people.
+	b.open(tr.northURL + "/")
+	b.choose("Sign in for real")
+	b.signInAtSSP(ssptest.Alice, ssptest.AlicePassword)
+	b.says("Patients of today")
+	if !strings.Contains(tr.logs.String(), `"issuer":"`+mainIdP.EntityID+`"`) {
+		t.Error("nobody came from the main provider")
+	}
+}
+
+// statusWith asks as a browser page does, with a session's cookie.
+func (tr *trial) statusWith(url, cookie string) int {
+	tr.t.Helper()
+	r, err := http.NewRequest(http.MethodGet, url, nil)
+	if err != nil {
+		tr.t.Fatal(err)
+	}
+	r.Header.Set("Accept", "text/html")
+	r.AddCookie(&http.Cookie{Name: "__Host-foregate", Value: cookie})
+	resp, err := tr.client().Do(r)
+	if err != nil {
+		tr.t.Fatal(err)
+	}
+	resp.Body.Close()
+	return resp.StatusCode
+}
+
+func TestSAMLInTwoTabsAtOnce(t *testing.T) {
+	tr := openTrial(t)
+	idp := ssptest.Start(t, tr.sp(tr.url))
+	tr.learn(fmt.Sprintf("metadata: {url: %q}", idp.MetadataURL), "")
+	eventually(t, "the way is ready", func() bool { return strings.Contains(tr.logs.String(), "sign-in provider is ready") })
+	one := openBrowser(t, tr.hospital, "")
+	two := one.newTab()
+	for i, b := range []*tab{one, two} {
+		b.open(fmt.Sprintf("%s/echo?tab=%d", tr.url, i))
+		b.choose("Sign in for the test")
+		b.until(`!!document.querySelector("input[name=password]")`)
+	}
+	one.signInAtSSP(ssptest.Alice, ssptest.AlicePassword)
+	one.says("GET /echo?tab=0")
+	two.signInAtSSP(ssptest.Alice, ssptest.AlicePassword)
+	two.says("GET /echo?tab=1")
+}
