@@ -120,7 +120,9 @@ func (t *tail) begin(a *API, c *call, f accounts.Filter, last int, w io.Writer) 
 // another order than that of the IDs.
 func (t *tail) more(a *API, c *call, f accounts.Filter, w io.Writer) error {
 	f.Limit = maxLimit
-	f.After = max(t.newest-lateLines, 0)
+	if f.After = t.newest - lateLines; f.After <= 0 {
+		f.After = -1 // all: 0 would be the newest first
+	}
 	lines := json.NewEncoder(w)
 	for {
 		events, err := a.Accounts.Audit.List(c.Context(), f)

@@ -95,6 +95,34 @@ func TestTrailIsFollowedWhereLinesCommitLate(t *testing.T) {
 	}
 }
 
+// TestTrailIsFollowedInItsOrder, also where several lines have come since the last look.
+func TestTrailIsFollowedInItsOrder(t *testing.T) {
+	w := newWorld(t)
+	c := &call{Request: httptest.NewRequest("GET", "/", nil), who: owner}
+	for _, lines := range []int{5, 2 * maxLimit} { // a young trail, and an old one
+		told := tail{seen: make(map[int64]bool)}
+		out := httptest.NewRecorder()
+		try(t, told.begin(w.api, c, accounts.Filter{}, 0, out))
+		for range lines {
+			try(t, w.accounts.Audit.Append(t.Context(), accounts.Event{Actor: "x", Action: "sign_in", Result: "admitted"}))
+		}
+		try(t, told.more(w.api, c, accounts.Filter{}, out))
+		d := json.NewDecoder(out.Body)
+		n, last := 0, int64(0)
+		for d.More() {
+			var e accounts.Event
+			try(t, d.Decode(&e))
+			if e.ID <= last {
+				t.Fatalf("line %d after %d", e.ID, last)
+			}
+			n, last = n+1, e.ID
+		}
+		if n != lines {
+			t.Errorf("%d lines of %d", n, lines)
+		}
+	}
+}
+
 func TestTrailIsNotFollowedByWhoMayNotAnyMore(t *testing.T) {
 	w := newWorld(t)
 	w.api.pace = time.Millisecond
