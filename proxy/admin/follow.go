@@ -62,6 +62,9 @@ func (a *API) follow(c *call, f accounts.Filter, last int, w io.Writer) error {
 			return nil
 		case <-tick.C:
 		}
+		if !c.still() { // a token that was taken away ends what it has begun
+			return nil
+		}
 		if err := t.more(a, c, f, w); err != nil {
 			return err
 		}
