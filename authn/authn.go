@@ -89,7 +89,10 @@ func (a *Attempt) Keep(key, value string) {
 type Reply interface{ isReply() }
 
 // SignedIn ends an attempt: the method vouches for this identity.
-type SignedIn struct{ Identity Identity }
+type SignedIn struct {
+	Identity Identity
+	Reason   string // why, in the person's own words, where the method asks for that (Emergency)
+}
 
 // Redirect sends the browser to URL, an absolute https or http address.
 type Redirect struct{ URL string }
@@ -109,7 +112,8 @@ type Form struct {
 
 	// Facts are what the words of the step speak of: "address" (where a code went),
 	// "minutes" (how long it holds), "url" and "secret" (of an authenticator app that is
-	// set up), "codes" (recovery codes, one a line). May be nil.
+	// set up), "codes" (recovery codes, one a line), "change" (the address of a page where
+	// a password is changed). May be nil.
 	Facts map[string]string
 }
 

@@ -295,5 +295,8 @@ func (fg *running) reload(sh *shell, path string) {
 		fg.log.Error("configuration not reloaded; the one before stays in force", "reason", err.Error())
 		return
 	}
+	for _, w := range file.Warnings { // a way in that was opened just now is one
+		fg.log.Warn("configuration", "warning", w.String())
+	}
 	fg.log.Info("configuration reloaded", "methods", len(file.Methods), "apps", len(file.Apps))
 }

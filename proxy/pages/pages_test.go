@@ -33,6 +33,12 @@ func passwordForm(problem string) authn.Form {
 	return form
 }
 
+func expiredForm() authn.Form {
+	form := passwordForm("Your password has expired, and you must choose a new one. Do that on your organisation's own page, then sign in again.")
+	form.Facts = map[string]string{"change": "https://password.hospital.example"}
+	return form
+}
+
 var codeForm = authn.Form{Step: "code", Fields: []authn.Field{
 	{Name: "code", Kind: "code", Label: "Code from the e-mail", Autocomplete: "one-time-code"},
 }}
@@ -112,6 +118,14 @@ func bareAccount() pages.Account {
 const mismatch = "That user name and password do not match. Check both and try again."
 
 // gallery has every page in the states that look different.
+func emergencyForm(user, problem string) authn.Form {
+	return authn.Form{Step: "emergency", Problem: problem, Fields: []authn.Field{
+		{Name: "username", Kind: "text", Label: "User name", Autocomplete: "username", Value: user},
+		{Name: "password", Kind: "password", Label: "Password", Autocomplete: "current-password"},
+		{Name: "reason", Kind: "text", Label: "Why do you need this?"},
+	}}
+}
+
 func discoverForm(typed, problem string) authn.Form {
 	return authn.Form{Step: "discover", Problem: problem, Fields: []authn.Field{
 		{Name: "email", Kind: "email", Label: "E-mail address", Autocomplete: "username", Value: typed},
@@ -149,6 +163,7 @@ func gallery() map[string]pages.Page {
 		"form-wrong":       pages.FormPage{Title: "Sign in with Careplan", Action: "/sso/callback/local", Form: passwordForm(mismatch), Others: "/sso/sign-in"},
 		"form-code":        pages.FormPage{Action: "/sso/callback/code", Form: codeForm, Others: "/sso/sign-in"},
 		"form-mailed":      pages.FormPage{Action: "/sso/start/code", Attempt: "Zm9yZWdhdGU", Form: mailedForm, Others: "/sso/sign-in"},
+		"form-expired":     pages.FormPage{Action: "/sso/start/ward-ad", Title: "Sign in with your hospital account", Form: expiredForm()},
 		"form-mailed-no":   pages.FormPage{Action: "/sso/start/code", Form: wrongCode()},
 		"form-second":      pages.FormPage{Title: "Get a code by e-mail", Action: "/sso/start/code", Form: secondForm},
 		"form-email":       pages.FormPage{Action: "/sso/callback/code", Form: emailForm},
@@ -162,6 +177,7 @@ func gallery() map[string]pages.Page {
 		"form-new-pass":    pages.FormPage{Action: "/sso/account/password", Form: newPassword, Back: "/sso/account"},
 		"account":          account,
 		"account-bare":     bareAccount(),
+		"form-emergency":   pages.FormPage{Title: "Emergency access", Action: "/sso/start/emergency", Attempt: "Zm9yZWdhdGU", Form: emergencyForm("root-1", "Say in a few words why you need this, and type the password again."), Others: "/sso/sign-in"},
 		"postform":         pages.PostForm{URL: "https://adfs.example/adfs/ls/", Fields: map[string]string{"SAMLRequest": "PHNhbWw+", "RelayState": "abc"}, To: "Microsoft"},
 		"postform-unnamed": pages.PostForm{URL: "https://adfs.example/adfs/ls/", Fields: map[string]string{"submit": "x"}},
 		"problem": pages.Problem{Heading: "You cannot use Careplan yet", Message: "You have signed in, but your account is not in the group of people who may use Careplan.",
