@@ -69,6 +69,9 @@ func TestProviderKeepsAPersonFromTheFirstDayToTheLast(t *testing.T) {
 	if status, doc := f.scim(scimToken, "POST", "/Groups", group); status != http.StatusCreated {
 		t.Errorf("group: %d, %v", status, doc)
 	}
+	if status, doc := f.scim(scimToken, "POST", "/Groups", `{"displayName":"Admins","members":[{"value":"`+id+`"}]}`); status != http.StatusBadRequest {
+		t.Errorf("a group that a rule names: %d, %v", status, doc)
+	}
 
 	cookie := f.alice()
 	f.up.take()
