@@ -36,6 +36,7 @@ var methods = []config.Kind{
 	{Name: "handoff", New: func() authn.MethodConfig { return new(handoff.Config) }},
 	{Name: "local", New: func() authn.MethodConfig { return new(local.Config) }},
 	{Name: "ldap", New: func() authn.MethodConfig { return new(ldap.Config) }},
+	{Name: "break_glass", New: func() authn.MethodConfig { return new(local.BreakGlass) }},
 	{Name: "mail_code", New: func() authn.MethodConfig { return new(mailcode.Config) }},
 	{Name: "network", New: func() authn.MethodConfig { return new(network.Config) }},
 	{Name: "saml", New: func() authn.MethodConfig { return new(saml.Config) }},

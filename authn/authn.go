@@ -89,7 +89,10 @@ func (a *Attempt) Keep(key, value string) {
 type Reply interface{ isReply() }
 
 // SignedIn ends an attempt: the method vouches for this identity.
-type SignedIn struct{ Identity Identity }
+type SignedIn struct {
+	Identity Identity
+	Reason   string // why, in the person's own words, where the method asks for that (Emergency)
+}
 
 // Redirect sends the browser to URL, an absolute https or http address.
 type Redirect struct{ URL string }

@@ -80,7 +80,7 @@ func (s *Server) wanted(x *exchange, r *http.Request, rd string) (Decision, bool
 		}
 	}
 	sess, err := s.load(x, r)
-	if err != nil {
+	if err != nil && !s.inEmergency(x, err) {
 		return Decision{}, false, err
 	}
 	if sess != nil {

@@ -108,11 +108,21 @@ func (set *Set) foreign(m *Method, id *authn.Identity) string {
 		return fmt.Sprintf("the address %q is in none of the domains of %s", authn.CutControl(id.Email, 256), own.Name)
 	}
 	for _, name := range []string{id.Email, id.User, id.PreferredUsername} {
-		if other := set.ofAddress(name); other != nil && other != own {
+		if other := set.ofAddress("x@" + behindAt(name)); other != nil && other != own {
 			return fmt.Sprintf("%q is an address of %s", authn.CutControl(name, 256), other.Name)
 		}
 	}
 	return ""
+}
+
+// behindAt is what an application could take for the domain of a name, however odd the
+// rest of it is.
+func behindAt(name string) string {
+	at := strings.LastIndexByte(name, '@')
+	if at < 0 {
+		return ""
+	}
+	return strings.Trim(name[at+1:], " .>)\"'")
 }
 
 // strays is the organisation whose methods a person without an account must use and

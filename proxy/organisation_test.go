@@ -272,6 +272,8 @@ func TestSM17OnDemandAndWithoutAccounts(t *testing.T) {
 			{Issuer: "https://else.test", Subject: name + "4", User: "r", PreferredUsername: "ROOT@NorthField.example"},
 			{Issuer: "https://else.test", Subject: name + "5", User: "r", Email: "root@northfield.example"}, // unverified
 			{Issuer: "https://else.test", Subject: name + "6", User: "r", Email: "<root@northfield.example>"},
+			{Issuer: "https://else.test", Subject: name + "7", User: `"root"@northfield.example.`},
+			{Issuer: "https://else.test", Subject: name + "8", User: "x@y@NORTHFIELD.example "},
 		} {
 			if got := w.visitor(home).signIn(t, "elsewhere", id); got.Code != http.StatusForbidden {
 				t.Errorf("%s, %+v: status %d", name, id, got.Code)
@@ -287,7 +289,7 @@ func TestSM17OnDemandAndWithoutAccounts(t *testing.T) {
 		t.Errorf("made %+v, %v", made, err)
 	}
 	events, err := w.accounts.Audit.List(t.Context(), accounts.Filter{Result: string(accounts.WrongOrg)})
-	if err != nil || len(events) != 12 || events[0].Organisation != "elsewhere" || events[0].Detail["why"] == nil {
+	if err != nil || len(events) != 16 || events[0].Organisation != "elsewhere" || events[0].Detail["why"] == nil {
 		t.Errorf("%d lines in the audit trail, %v: %+v", len(events), err, events)
 	}
 }

@@ -178,8 +178,11 @@ var errMoved = fmt.Errorf("%w: not at the method's place", cookies.ErrNoSession)
 // inPlace returns errMoved for a session that does not hold where its request comes
 // from. No session is in place.
 func (s *Server) inPlace(x *exchange, set *Set, sess *cookies.Session) error {
-	if sess == nil || !sess.Identity.Placed {
+	if sess == nil || !sess.Identity.Placed && !sess.Lone() {
 		return nil
+	}
+	if m := set.methods[sess.Identity.Method]; sess.Lone() && (m == nil || m.emergency() == nil) {
+		return errMoved // sealed by whoever knows the session secret, for a way in that takes none
 	}
 	if p := set.placed(sess.Identity.Method); p == nil || !p.Here(x.client) {
 		return errMoved
@@ -200,7 +203,7 @@ func (s *Server) byItself(x *exchange, r *http.Request, set *Set, offered []*Met
 	if len(offered) == 0 || !unasked(r) {
 		return nil
 	}
-	if p := set.placed(offered[0].Name); p != nil {
+	if p := set.placed(offered[0].Name); p != nil && offered[0].emergency() == nil {
 		return offered[0]
 	}
 	last := s.Attempts.Remembered(r, x.secure)

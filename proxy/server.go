@@ -113,6 +113,11 @@ func (s *Server) Swap(set *Set) *Set {
 	for _, app := range set.hosts {
 		app.metrics = newAppMetrics(s.Metrics, app.Name)
 	}
+	for _, m := range set.methods {
+		if e, ok := m.Config.(interface{ Emergency() bool }); ok && e.Emergency() {
+			s.Metrics.MayBreakGlass(m.Name)
+		}
+	}
 	return s.set.Swap(set)
 }
 

@@ -18,7 +18,7 @@ const signInTime = 10 * time.Second
 
 // start begins with the method that was chosen.
 func (s *Server) start(x *exchange, r *http.Request, set *Set, name string) error {
-	m, err := set.method(x.app, name)
+	m, err := set.reached(x, name)
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (s *Server) place(x *exchange, a *authn.Attempt) {
 
 // formAnswer is a person's answer to a method's form.
 func (s *Server) formAnswer(x *exchange, r *http.Request, set *Set, name string) error {
-	m, err := set.method(x.app, name)
+	m, err := set.reached(x, name)
 	if err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func (s *Server) restart(x *exchange, r *http.Request, m *Method) error {
 // callback is what came back from a provider. The attempt that it belongs to
 // must be one of this browser, this host and this method.
 func (s *Server) callback(x *exchange, r *http.Request, set *Set, name string) error {
-	m, err := set.method(x.app, name)
+	m, err := set.reached(x, name)
 	if err != nil {
 		return err
 	}
@@ -180,6 +180,7 @@ func (s *Server) resume(x *exchange, r *http.Request, m *Method, a *authn.Attemp
 	reply, err := m.resume(ctx, a, r)
 	if err != nil {
 		s.Metrics.SignInFailed(m.Name, "failed", err)
+		s.emergencyRefused(x, m)
 		return fmt.Errorf("signing in with method %q: %w", m.Name, err)
 	}
 	return s.reply(x, r, m, a, reply)
@@ -188,6 +189,9 @@ func (s *Server) resume(x *exchange, r *http.Request, m *Method, a *authn.Attemp
 // reply turns what a method answered into what the browser gets.
 func (s *Server) reply(x *exchange, r *http.Request, m *Method, a *authn.Attempt, reply authn.Reply) error {
 	if in, ok := reply.(authn.SignedIn); ok {
+		if e := m.emergency(); e != nil {
+			return s.breakGlass(x, r, m, e, a, in)
+		}
 		return s.signedIn(x, r, m, a, in.Identity)
 	}
 	if err := s.Attempts.Save(x, r, x.secure, a); err != nil {
@@ -202,6 +206,7 @@ func (s *Server) reply(x *exchange, r *http.Request, m *Method, a *authn.Attempt
 		status := http.StatusOK
 		if reply.Problem != "" {
 			s.Metrics.SignIn(m.Name, "refused")
+			s.emergencyRefused(x, m)
 			status = http.StatusUnprocessableEntity
 		}
 		page := s.formPage(m, a, reply)
@@ -267,9 +272,5 @@ func (s *Server) countVisit(m *Method, id authn.Identity) {
 	if s.Visits == nil || !m.Visits && !id.Placed && !m.recognises() {
 		return
 	}
-	v := accounts.Visit{Method: m.Name, User: id.User}
-	if m.Admit.Organisation != "*" {
-		v.Organisation = m.Admit.Organisation
-	}
-	s.Visits.Count(v)
+	s.Visits.Count(accounts.Visit{Organisation: id.Organisation, Method: m.Name, User: id.User})
 }

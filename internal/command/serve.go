@@ -266,7 +266,7 @@ func (fg *running) swap(file *config.File) error {
 		}
 	}
 	old := fg.server.Swap(set)
-	fg.guard.Use(rulesOfAdmin(&file.Admin))
+	fg.guard.Use(rulesOfAdmin(file))
 	fg.file.Store(file)
 	fg.set = set
 	// Requests under way may still use the old set; nothing of it outlives their time limits.
@@ -294,6 +294,9 @@ func (fg *running) reload(sh *shell, path string) {
 	if err != nil {
 		fg.log.Error("configuration not reloaded; the one before stays in force", "reason", err.Error())
 		return
+	}
+	for _, w := range file.Warnings { // a way in that was opened just now is one
+		fg.log.Warn("configuration", "warning", w.String())
 	}
 	fg.log.Info("configuration reloaded", "methods", len(file.Methods), "apps", len(file.Apps))
 }

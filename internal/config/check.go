@@ -149,6 +149,7 @@ func (c *checker) methods() {
 			c.needsMail(section, m.Config)
 		}
 		c.validated(join(at, "admit"), m.Admit.Validate())
+		c.standsAlone(join(at, "admit"), m)
 		c.admits(join(at, "admit"), m)
 	}
 }

@@ -15,6 +15,24 @@ func (c *checker) admits(path string, m *Method) {
 	}
 }
 
+// emergency is a method for when nothing else works: it must need nothing else.
+type emergency interface{ Emergency() bool }
+
+func isEmergency(m *Method) bool {
+	e, ok := m.Config.(emergency)
+	return ok && e.Emergency()
+}
+
+// standsAlone checks that an emergency method asks for no accounts.
+func (c *checker) standsAlone(path string, m *Method) {
+	if isEmergency(m) && !m.Admit.Zero() {
+		c.fault(path, FaultAt{
+			Problem: "an emergency way in must work without accounts, so nothing but its own section says who may come in",
+			Remedy:  "remove admit",
+		})
+	}
+}
+
 // NeedsAccounts reports whether the file makes use of accounts.
 func (f *File) NeedsAccounts() bool {
 	if len(f.Admin.Allow) > 0 || len(f.Organisations) > 0 {

@@ -147,6 +147,11 @@ func (c *checker) ownMethod(i, j int) {
 			return
 		}
 	}
+	if isEmergency(&c.file.Methods[m]) {
+		c.fault(item(join(item("organisations", i), "methods"), j), FaultAt{
+			Problem: "is an emergency way in, which belongs to nobody", Found: quoted(name), Remedy: "remove it",
+		})
+	}
 	if admits := c.file.Methods[m].Admit.Organisation; admits != "" && admits != o.Name {
 		c.fault(join(item("methods", m), "admit.organisation"), FaultAt{
 			Problem: fmt.Sprintf("the method belongs to the organisation %s, and signs in its people only", shown(o.Name)), Found: quoted(admits),
@@ -242,5 +247,5 @@ func (m *Method) accounts() bool {
 	if p, ok := m.Config.(interface{ NeedsPeople() bool }); ok && p.NeedsPeople() {
 		return true
 	}
-	return m.Admit.Account == accounts.AccountExisting || m.Admit.Account == accounts.AccountCreate
+	return isEmergency(m) || m.Admit.Account == accounts.AccountExisting || m.Admit.Account == accounts.AccountCreate
 }

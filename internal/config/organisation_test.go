@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"foregate/authn"
 )
 
 // customers is a file with three methods, of which two belong to organisations.
@@ -48,5 +50,25 @@ func TestAppTakesInTheWaysOfOrganisations(t *testing.T) {
 	o := f.Organisations
 	if o[1].Title != "northfield" || o[0].Desk[0] != "desk@elsewhere.example" || !f.NeedsAccounts() {
 		t.Errorf("%+v", o)
+	}
+}
+
+// axe is a method for emergencies.
+type axe struct{ door }
+
+func (*axe) Emergency() bool { return true }
+
+func TestEmergencyStandsAlone(t *testing.T) {
+	emergency := strings.Replace(least, "badge: {server: https://badge.example}", "axe: {}", 1)
+	for text, want := range map[string]string{
+		emergency + "    kinds: [staff]\n":                                                "",
+		strings.Replace(emergency, "axe: {}", "axe: {}\n    admit: {account: create}", 1): "4:5: methods[0].admit: an emergency way in must work without accounts",
+		emergency + "organisations: [{name: a, methods: [ward]}]\n":                       "9:37: organisations[0].methods[0]: is an emergency way in, which belongs to nobody",
+	} {
+		_, err := Parse("foregate.yaml", []byte(text), t.TempDir(), append(kinds(), Kind{"axe", func() authn.MethodConfig { return new(axe) }}))
+		switch {
+		case want == "" && err != nil, want != "" && (err == nil || !strings.HasPrefix(err.Error(), "foregate.yaml:"+want)):
+			t.Errorf("got  %v\nwant %s", err, want)
+		}
 	}
 }

@@ -1,5 +1,13 @@
-// Package admin is the operator's side: figures, health, and later pages, on a
-// listener of its own that the public never reaches.
+// Package admin is the operator's side, on a listener of its own that the public never
+// reaches.
+//
+// A Listener answers health and figures (metrics.go). For everything else a Guard tells
+// who asks, by a bearer token or the console's cookie, and what role they have (guard.go,
+// pass.go, who.go). Programs get the API (routes.go: one table of what there is and who
+// may ask for it); people get the Console (console.go: the same for pages). Both act by
+// authn/accounts and cookies.Sessions, which keep to the organisation of who asks. The
+// operator's commands use the API by a Unix socket whose owner may do everything
+// (socket.go).
 package admin
 
 import (
@@ -22,6 +30,7 @@ type Metrics struct {
 	faults   *prometheus.CounterVec
 	tokens   *prometheus.CounterVec
 	unstable *prometheus.GaugeVec
+	glass    *prometheus.CounterVec
 	reloaded prometheus.Gauge
 	unrouted *AppFigures
 	outcomes outcomes
@@ -39,11 +48,12 @@ func NewMetrics(version string) *Metrics {
 	}
 	m.tokens = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "foregate_handoff_tokens_total", Help: "Tokens of partners' pages, by partner, format and result (ok, reload, unavailable, or why it was refused)."}, []string{"partner", "format", "result"})
 	m.unstable = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "foregate_handoff_unstable_identifiers", Help: "1 if nearly all users that a partner's page sent lately had never been seen before, as session identifiers are."}, []string{"partner"})
+	m.glass = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "foregate_break_glass_total", Help: "Uses of an emergency way in, by method and result (ok, refused)."}, []string{"method", "result"})
 	m.reloaded = prometheus.NewGauge(prometheus.GaugeOpts{Name: "foregate_config_last_reload_successful", Help: "1 if the last configuration that was read is in force, 0 if it was broken."})
 	m.reloaded.Set(1)
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "foregate_build_info", Help: "Always 1; the version is its label.", ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
-	m.registry.MustRegister(m.requests, m.duration, m.signIns, m.store, m.faults, m.tokens, m.unstable, m.reloaded, build,
+	m.registry.MustRegister(m.requests, m.duration, m.signIns, m.store, m.faults, m.tokens, m.unstable, m.glass, m.reloaded, build,
 		goFigures(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.unrouted = m.App("")
 	return m
@@ -81,6 +91,16 @@ func (m *Metrics) Unstable(partner string, yes bool) {
 		g.Set(1)
 	}
 }
+
+// MayBreakGlass shows the figures of an emergency way in from the start: an alert needs
+// to see them grow from nothing.
+func (m *Metrics) MayBreakGlass(method string) {
+	m.glass.WithLabelValues(method, "ok")
+	m.glass.WithLabelValues(method, "refused")
+}
+
+// BreakGlass counts one use of an emergency way in.
+func (m *Metrics) BreakGlass(method, result string) { m.glass.WithLabelValues(method, result).Inc() }
 
 // Reloaded notes how the last reload of the configuration ended.
 func (m *Metrics) Reloaded(ok bool) {

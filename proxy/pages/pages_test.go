@@ -118,6 +118,14 @@ func bareAccount() pages.Account {
 const mismatch = "That user name and password do not match. Check both and try again."
 
 // gallery has every page in the states that look different.
+func emergencyForm(user, problem string) authn.Form {
+	return authn.Form{Step: "emergency", Problem: problem, Fields: []authn.Field{
+		{Name: "username", Kind: "text", Label: "User name", Autocomplete: "username", Value: user},
+		{Name: "password", Kind: "password", Label: "Password", Autocomplete: "current-password"},
+		{Name: "reason", Kind: "text", Label: "Why do you need this?"},
+	}}
+}
+
 func discoverForm(typed, problem string) authn.Form {
 	return authn.Form{Step: "discover", Problem: problem, Fields: []authn.Field{
 		{Name: "email", Kind: "email", Label: "E-mail address", Autocomplete: "username", Value: typed},
@@ -169,6 +177,7 @@ func gallery() map[string]pages.Page {
 		"form-new-pass":    pages.FormPage{Action: "/sso/account/password", Form: newPassword, Back: "/sso/account"},
 		"account":          account,
 		"account-bare":     bareAccount(),
+		"form-emergency":   pages.FormPage{Title: "Emergency access", Action: "/sso/start/emergency", Attempt: "Zm9yZWdhdGU", Form: emergencyForm("root-1", "Say in a few words why you need this, and type the password again."), Others: "/sso/sign-in"},
 		"postform":         pages.PostForm{URL: "https://adfs.example/adfs/ls/", Fields: map[string]string{"SAMLRequest": "PHNhbWw+", "RelayState": "abc"}, To: "Microsoft"},
 		"postform-unnamed": pages.PostForm{URL: "https://adfs.example/adfs/ls/", Fields: map[string]string{"submit": "x"}},
 		"problem": pages.Problem{Heading: "You cannot use Careplan yet", Message: "You have signed in, but your account is not in the group of people who may use Careplan.",

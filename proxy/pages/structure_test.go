@@ -129,6 +129,7 @@ func TestHeadingSaysWhatThePageIs(t *testing.T) {
 		"form-new-pass":    "Change your password",
 		"account":          "Your account",
 		"account-bare":     "Your account",
+		"form-emergency":   "Emergency access",
 		"postform":         "One moment",
 		"postform-unnamed": "One moment",
 		"problem":          "You cannot use Careplan yet",

@@ -118,6 +118,8 @@ func (f FormPage) words() stepWords {
 		return stepWords{heading: "Change your password", Button: "Change it",
 			Lead: "Choose a password of at least 12 characters that you use nowhere else. A few words in a row are easy to remember.",
 			More: "You stay signed in here and are signed out everywhere else."}
+	case "emergency":
+		return stepWords{heading: "Emergency access", Lead: "Use this only when no other way works. Each use is recorded, and people are told of it at once.", Button: "Sign in"}
 	case "discover":
 		return stepWords{heading: "Which is your e-mail address?", Lead: "It tells us where you sign in. We only look at what stands behind the @.", Button: "Continue"}
 	case "email":
