@@ -7,9 +7,12 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -21,6 +24,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.yaml.in/yaml/v4"
 
+	"foregate/authn"
 	"foregate/internal/config"
 	"foregate/test/free"
 )
@@ -36,6 +40,7 @@ func TestMain(m *testing.M) {
 //	ready                    wait until the admin listener says so
 //	get STATUS path          wait until the public listener answers so
 //	metric NAME VALUE        wait until a metric has this value
+//	bearer STATUS path TOKEN wait until the admin listener answers so to this token (-: none), and show it
 //	signal NAME              send a signal to the program in the background
 //
 // In *.yaml files and scripts, $HTTP and $ADMIN are free addresses and $TAKEN is
@@ -47,7 +52,7 @@ func TestStories(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup:               giveAddresses,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"fails": fails, "ready": ready, "get": get, "metric": metric, "signal": signal,
+			"fails": fails, "ready": ready, "get": get, "metric": metric, "bearer": bearer, "signal": signal,
 		},
 	})
 }
@@ -123,6 +128,25 @@ func metric(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
+func bearer(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: bearer STATUS path TOKEN")
+	}
+	wait(ts, "the answer is "+args[0], func() bool {
+		r, err := http.NewRequest(http.MethodGet, "http://"+ts.Getenv("ADMIN")+args[1], nil)
+		ts.Check(err)
+		if args[2] != "-" {
+			r.Header.Set("Authorization", "Bearer "+args[2])
+		}
+		status, body, err := answer(r)
+		if err != nil || strconv.Itoa(status) != args[0] {
+			return false
+		}
+		_, _ = ts.Stdout().Write([]byte(body))
+		return true
+	})
+}
+
 func signal(ts *testscript.TestScript, neg bool, args []string) {
 	known := map[string]syscall.Signal{"HUP": syscall.SIGHUP, "TERM": syscall.SIGTERM, "INT": syscall.SIGINT}
 	running := ts.BackgroundCmds()
@@ -144,16 +168,20 @@ func wait(ts *testscript.TestScript, what string, ask func() bool) {
 }
 
 func ask(url string) (status int, body string, err error) {
-	client := http.Client{
-		Timeout:       5 * time.Second,
-		Transport:     &http.Transport{DisableKeepAlives: true},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
 	r, err := http.NewRequest(http.MethodGet, url, nil)
 	if err != nil {
 		return 0, "", err
 	}
 	r.Header.Set("Accept", "text/html, text/plain")
+	return answer(r)
+}
+
+func answer(r *http.Request) (status int, body string, err error) {
+	client := http.Client{
+		Timeout:       5 * time.Second,
+		Transport:     &http.Transport{DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 	resp, err := client.Do(r)
 	if err != nil {
 		return 0, "", err
@@ -247,4 +275,94 @@ func read(t *testing.T, name string) []byte {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// TestConfigurationIsShownWithoutSecrets fills every key of every kind of method, each
+// secret with a text of its own, and looks for those in what operators are shown.
+func TestConfigurationIsShownWithoutSecrets(t *testing.T) {
+	file := new(config.File)
+	planted := 0
+	plant(reflect.ValueOf(file).Elem(), &planted)
+	for _, kind := range methods {
+		c := kind.New()
+		plant(reflect.ValueOf(c).Elem(), &planted)
+		file.Methods = append(file.Methods, config.Method{Name: kind.Name, Kind: kind.Name, Config: c})
+	}
+	text, err := file.Dump()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(text), "planted-secret") {
+		t.Errorf("a secret is shown:\n%s", text)
+	}
+	if n := strings.Count(string(text), "(secret)"); n != planted || n < 10 {
+		t.Errorf("%d secrets were planted, and %d are shown masked", planted, n)
+	}
+}
+
+// TestKeysNamedLikeSecretsAreSecrets: a new key that holds one must not be a plain text.
+func TestKeysNamedLikeSecretsAreSecrets(t *testing.T) {
+	plain := map[string]bool{ // that only sound like it
+		"oidc.id_token_algorithms": true, "oidc.token_endpoint": true, "ldap.password_page": true, "ldap.attributes.key": true,
+	}
+	looks := regexp.MustCompile(`password|secret|token|hash|(^|_)key$|credential`)
+	var look func(rt reflect.Type, path string)
+	look = func(rt reflect.Type, path string) {
+		for rt.Kind() == reflect.Pointer || rt.Kind() == reflect.Slice || rt.Kind() == reflect.Map {
+			rt = rt.Elem()
+		}
+		if rt.Kind() != reflect.Struct || rt == reflect.TypeFor[authn.Secret]() || rt.PkgPath() == "net/netip" || rt.PkgPath() == "net/url" {
+			return
+		}
+		for i := range rt.NumField() {
+			f := rt.Field(i)
+			key := f.Tag.Get("yaml")
+			if key == "" || key == "-" {
+				continue
+			}
+			of := f.Type
+			for of.Kind() == reflect.Pointer || of.Kind() == reflect.Slice || of.Kind() == reflect.Map {
+				of = of.Elem()
+			}
+			if of.Kind() == reflect.String && of != reflect.TypeFor[authn.Path]() && looks.MatchString(key) && !plain[path+"."+key] {
+				t.Errorf("%s.%s is a plain text; make it an authn.Secret", path, key)
+			}
+			look(f.Type, path+"."+key)
+		}
+	}
+	look(reflect.TypeFor[config.File](), "")
+	for _, kind := range methods {
+		look(reflect.TypeOf(kind.New()), kind.Name)
+	}
+}
+
+// plant gives every key of v a value, and counts the secrets.
+func plant(v reflect.Value, planted *int) {
+	switch t := v.Type(); {
+	case t == reflect.TypeFor[authn.Secret]():
+		*planted++
+		v.Set(reflect.ValueOf(authn.NewSecret(fmt.Sprint("planted-secret-", *planted))))
+	case t == reflect.TypeFor[*url.URL]():
+		v.Set(reflect.ValueOf(&url.URL{Scheme: "https", Host: "app.example", User: url.UserPassword("u", "planted-secret-in-url")}))
+	case t.PkgPath() == "net/netip" || t.PkgPath() == "time":
+	case t.Kind() == reflect.Pointer:
+		v.Set(reflect.New(t.Elem()))
+		plant(v.Elem(), planted)
+	case t.Kind() == reflect.Struct:
+		for i := range v.NumField() {
+			if key := t.Field(i).Tag.Get("yaml"); key != "" && key != "-" {
+				plant(v.Field(i), planted)
+			}
+		}
+	case t.Kind() == reflect.Slice:
+		v.Set(reflect.MakeSlice(t, 1, 1))
+		plant(v.Index(0), planted)
+	case t.Kind() == reflect.Map:
+		value := reflect.New(t.Elem()).Elem()
+		plant(value, planted)
+		v.Set(reflect.MakeMap(t))
+		v.SetMapIndex(reflect.ValueOf("x").Convert(t.Key()), value)
+	case t.Kind() == reflect.String:
+		v.SetString("x")
+	}
 }

@@ -112,7 +112,8 @@ type Form struct {
 
 	// Facts are what the words of the step speak of: "address" (where a code went),
 	// "minutes" (how long it holds), "url" and "secret" (of an authenticator app that is
-	// set up), "codes" (recovery codes, one a line). May be nil.
+	// set up), "codes" (recovery codes, one a line), "change" (the address of a page where
+	// a password is changed). May be nil.
 	Facts map[string]string
 }
 

@@ -18,6 +18,11 @@ const (
 	legacyVersion = "$Version" // RFC 2965 3.3.4
 )
 
+// ConsoleName is the cookie of the administrators' pages. Browsers send a cookie to all
+// ports of a host (RFC 6265, section 8.5), so where the console shares its host with an
+// application, the application would be sent it too.
+const ConsoleName = "foregate_admin"
+
 // names are the names of our cookies.
 type names struct {
 	base          string
@@ -46,6 +51,9 @@ func (n *names) own(name string) bool {
 		name = rest
 	} else if rest, ok := strings.CutPrefix(name, securePrefix); ok {
 		name = rest
+	}
+	if name == ConsoleName {
+		return true
 	}
 	rest, ok := strings.CutPrefix(name, n.base)
 	if !ok || rest == "" || rest == turnsSuffix || rest == awaySuffix || rest == waySuffix || rest == keptSuffix || rest == loneSuffix {
@@ -78,7 +86,7 @@ func (n *names) strip(h http.Header) {
 // stripLine returns line without our cookies. Whatever stays is the same bytes;
 // where it is in one piece it is a part of line.
 func (n *names) stripLine(line string) string {
-	if !strings.Contains(line, n.base) {
+	if !strings.Contains(line, n.base) && !strings.Contains(line, ConsoleName) {
 		return line
 	}
 	first, last, found, gap, inPieces := -1, 0, false, false, false

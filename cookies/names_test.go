@@ -64,6 +64,7 @@ func TestOwnNames(t *testing.T) {
 	for name, want := range map[string]bool{
 		"foregate": true, "__Host-foregate": true, "__Secure-foregate": true,
 		"foregate-attempt-0": true, "__Host-foregate-attempt-5": true, "__Secure-foregate-attempt-3": true,
+		"foregate_admin": true, "__Host-foregate_admin": true, "foregate_admin2": false,
 		"foregate-attempt-6": false, "foregate-attempt-": false, "foregate-attempt-00": false, "foregate-attempt-x": false,
 		"foregate2": false, "foregate-theme": false, "Foregate": false, "__host-foregate": false, "": false,
 		"__Host-": false, "__Host-__Host-foregate": false, "xforegate": false,
@@ -102,6 +103,16 @@ func TestStripLeavesOthersByteForByte(t *testing.T) {
 		if _, ok := h["Cookie"]; ok && test.want == nil {
 			t.Errorf("%s: an empty field is left", name)
 		}
+	}
+}
+
+// TestConsoleCookieIsStrippedWhateverOursAreCalled, for a console on an app's host.
+func TestConsoleCookieIsStrippedWhateverOursAreCalled(t *testing.T) {
+	n := newNames("ours", "")
+	h := http.Header{"Cookie": {"a=1; foregate_admin=pass; b=2", "__Host-foregate_admin=pass"}}
+	n.strip(h)
+	if diff := cmp.Diff([]string{"a=1; b=2"}, h["Cookie"]); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

@@ -79,6 +79,8 @@ func (s *Server) addWayOut(x *exchange, r *http.Request, status int, err error, 
 		page.Action, page.ActionURL = "Sign in as somebody else", s.Prefix+"/sign-out"
 	case status == http.StatusBadGateway || status == http.StatusGatewayTimeout || status == http.StatusServiceUnavailable && !below(r.URL.Path, s.Prefix):
 		page.Action, page.ActionURL = "Try again", r.URL.RequestURI()
+	case below(r.URL.Path, s.accountURL("")) && !x.who.Anonymous():
+		page.Action, page.ActionURL = "Back to my account", s.accountURL("")
 	case below(r.URL.Path, s.Prefix):
 		page.Action, page.ActionURL = "Back to signing in", s.Prefix+"/sign-in?choose=1"
 	}

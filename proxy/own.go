@@ -48,6 +48,8 @@ func (s *Server) own(x *exchange, r *http.Request, set *Set, rest string) error 
 		return s.landing(x, r, set)
 	case verb == "slo" && name == "" && (r.Method == http.MethodGet || post):
 		return s.goodbye(x, r, set)
+	case verb == "account" && (read || post):
+		return s.account(x, r, set, name)
 	case verb == "session" && name == "" && (read || post):
 		return s.session(x, r)
 	case verb == "kept" && name == "" && read:

@@ -13,7 +13,7 @@ const maxReturn = 2 << 10
 // anything else becomes "/". It is asked when an address is stored and again
 // when it is used.
 func returnTo(rd string, prefix, host string, allowed []string) string {
-	if plainReturn(rd) && !below(rd, prefix) {
+	if plainReturn(rd) && !noReturn(rd, prefix) {
 		return rd
 	}
 	if rd == "" || len(rd) > maxReturn || strings.ContainsFunc(rd, unsafeInLocation) {
@@ -27,7 +27,7 @@ func returnTo(rd string, prefix, host string, allowed []string) string {
 	if u.Scheme != "" || u.Host != "" {
 		return returnElsewhere(u, prefix, host, allowed)
 	}
-	if !localPath(u.EscapedPath()) || !localPath(u.Path) || below(u.Path, prefix) {
+	if !localPath(u.EscapedPath()) || !localPath(u.Path) || noReturn(u.Path, prefix) {
 		return "/"
 	}
 	return u.String()
@@ -46,6 +46,19 @@ func localPath(p string) bool {
 		return false
 	}
 	return len(p) == 1 || p[1] != '/' && p[1] != '\\' && !strings.ContainsFunc(p, func(c rune) bool { return c < ' ' || c == 0x7f || c == '\\' })
+}
+
+// noReturn refuses Foregate's own addresses: one that signs in or out would do so again
+// and again. The person's own page does neither.
+func noReturn(p, prefix string) bool {
+	if !below(p, prefix) {
+		return false
+	}
+	switch p[len(prefix):] {
+	case "/account", "/account/" + accountPassword, "/account/" + accountApp:
+		return false
+	}
+	return true
 }
 
 func below(p, prefix string) bool {

@@ -39,6 +39,7 @@ type Config struct {
 	Codes    *onetime.Codes     // prove that an account is somebody's; nil without Mail
 	Mail     authn.Mailer
 	Attempts *cookies.Attempts
+	Tries    authn.Tries // at what people must know to change it
 	Pages    *pages.Pages
 	Metrics  *admin.Metrics
 	Visits   Visits       // nil where nobody counts them

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"foregate/authn"
@@ -215,10 +216,12 @@ func (a *Accounts) storeGroup(ctx context.Context, tx conn, before, next *Group)
 		return nil, fmt.Errorf("accounts: store group %s: %w", next.ID, err)
 	}
 	left, came := without(before.Members, next.Members), without(next.Members, before.Members)
-	for _, account := range left {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM scim_members WHERE group_id = $1 AND account = $2`, next.ID, account); err != nil {
-			return nil, fmt.Errorf("accounts: store group %s: %w", next.ID, err)
-		}
+	err = batched(left, []any{next.ID}, func(in string, args []any) error {
+		_, err := tx.ExecContext(ctx, `DELETE FROM scim_members WHERE group_id = $1 AND account IN (`+in+`)`, args...)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("accounts: store group %s: %w", next.ID, err)
 	}
 	if err := join(ctx, tx, next, came); err != nil {
 		return nil, err
@@ -231,18 +234,57 @@ func (a *Accounts) storeGroup(ctx context.Context, tx conn, before, next *Group)
 
 // join makes accounts of the group's own organisation its members.
 func join(ctx context.Context, tx conn, g *Group, members []string) error {
-	const joinSQL = `INSERT INTO scim_members (group_id, account) SELECT $1, id FROM accounts WHERE id = $2 AND organisation = $3`
-	for _, account := range members {
-		res, err := tx.ExecContext(ctx, joinSQL, g.ID, account, g.Organisation)
+	return batched(members, []any{g.ID, g.Organisation}, func(in string, args []any) error {
+		res, err := tx.ExecContext(ctx, `INSERT INTO scim_members (group_id, account) SELECT $1, id FROM accounts WHERE organisation = $2 AND id IN (`+in+`)`, args...)
 		n, err := affected(res, err)
 		if err != nil {
 			return fmt.Errorf("accounts: store members of %s: %w", g.ID, err)
 		}
-		if n == 0 {
-			return fmt.Errorf("member %q: %w", line(account), ErrNotFound)
+		if wanted := args[2:]; int(n) < len(wanted) {
+			return fmt.Errorf("%d of the members %q …: %w", len(wanted)-int(n), wanted[0], ErrNotFound)
+		}
+		return nil
+	})
+}
+
+// batched calls do for some of ids at a time. in stands for them in a query whose first
+// arguments are fixed.
+func batched(ids []string, fixed []any, do func(in string, args []any) error) error {
+	for some := range slices.Chunk(ids, 500) {
+		args, marks := slices.Clone(fixed), make([]string, len(some))
+		for i, id := range some {
+			args = append(args, id)
+			marks[i] = "$" + strconv.Itoa(len(args))
+		}
+		if err := do(strings.Join(marks, ", "), args); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// whoMayBeHere are those of accounts who have signed in: the others have no session.
+func whoMayBeHere(ctx context.Context, q conn, ids []string, why string) ([]Ended, error) {
+	var all []Ended
+	err := batched(ids, nil, func(in string, args []any) error {
+		found, err := list(ctx, q, `last_sign_in > 0 AND id IN (`+in+`) ORDER BY id`, args...)
+		if err != nil || len(found) == 0 {
+			return err
+		}
+		theirs := make(map[string][]Link)
+		known, err := links(ctx, q, `account IN (`+in+`) ORDER BY account, method`, args...)
+		if err != nil {
+			return err
+		}
+		for _, l := range known {
+			theirs[l.Account] = append(theirs[l.Account], l)
+		}
+		for _, account := range found {
+			all = append(all, Ended{Account: account, Links: theirs[account.ID], Why: why, Refresh: true})
+		}
+		return nil
+	})
+	return all, err
 }
 
 // DeleteGroup removes a group; its members stay.
@@ -269,21 +311,8 @@ func (a *Accounts) editGroup(ctx context.Context, c Context, edit func(ctx conte
 		if err != nil {
 			return err
 		}
-		for _, id := range concerned {
-			account, err := one(ctx, tx, `id = $1`, id)
-			if errors.Is(err, ErrNotFound) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			found, err := linksOf(ctx, tx, id)
-			if err != nil {
-				return err
-			}
-			if len(found) > 0 {
-				refreshed = append(refreshed, Ended{Account: account, Links: found, Why: action, Refresh: true})
-			}
+		if refreshed, err = whoMayBeHere(ctx, tx, concerned, action); err != nil {
+			return err
 		}
 		return a.append(ctx, tx, Event{
 			Actor: c.Actor, Action: action, App: c.App, Organisation: g.Organisation, Client: c.Client, Result: "ok",

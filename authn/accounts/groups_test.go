@@ -93,3 +93,23 @@ func TestGroupsOfAnOrganisationAreGroupsOfItsMembers(t *testing.T) {
 		}
 	})
 }
+
+func TestWhoCameByACodeIsToldOfGroupsToo(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, w *world) {
+		scim := Context{Actor: "scim:a", Organisation: "a"}
+		alice := w.create(t, Account{Username: "alice", Email: "alice@a.example", Organisation: "a"})
+		bob := w.create(t, Account{Username: "bob", Email: "bob@a.example", Organisation: "a"})
+		p := onSight
+		p.Organisation = "a"
+		own := person(alice.ID, "alice@a.example")
+		own.Issuer = Issuer
+		w.admitted(t, p, own)
+		if _, err := w.CreateGroup(t.Context(), scim, Group{Organisation: "a", Name: "Nurses", Members: []string{alice.ID, bob.ID}}); err != nil {
+			t.Fatal(err)
+		}
+		told := w.told()
+		if len(told) != 1 || told[0].Account.ID != alice.ID || !told[0].Refresh || len(told[0].Links) != 0 {
+			t.Errorf("told %+v", told)
+		}
+	})
+}

@@ -43,13 +43,17 @@ func TestLD3EachStateOfActiveDirectoryHasItsSentence(t *testing.T) {
 	c := onAD(ldaptest.AD(t))
 	c.PasswordPage = "https://password.hospital.example"
 	b := newBench(t, c)
-	for user, words := range map[string]string{
-		"bob":   "Your account is disabled. Ask your IT department.",
-		"carol": "You must choose a new password before you can sign in. Change it at https://password.hospital.example and then sign in again.",
-		"erin":  "Your password has expired. Change it at https://password.hospital.example and then sign in again.",
-		"frank": "Your account has come to its end date. Ask your IT department to extend it.",
-	} {
-		b.refuses(t, user, ldaptest.Password, words)
+	for user, want := range map[string]verdict{"bob": disabled, "carol": mustChange, "erin": expired, "frank": over} {
+		reply, err := b.signIn(t.Context(), user, ldaptest.Password, ward)
+		if diff := cmp.Diff(authn.Reply(b.refusalForm(user, want)), reply); diff != "" || err != nil {
+			t.Errorf("%s: %v (-want +got):\n%s", user, err, diff)
+		}
 		b.refuses(t, user, "wrong", noMatch)
+	}
+	want := authn.Form{Step: "password", Fields: form("erin", "").Fields,
+		Problem: "Your password has expired, and you must choose a new one. Do that on your organisation's own page, then sign in again.",
+		Facts:   map[string]string{"change": "https://password.hospital.example"}}
+	if diff := cmp.Diff(want, b.refusalForm("erin", expired)); diff != "" {
+		t.Errorf("an expired password (-want +got):\n%s", diff)
 	}
 }

@@ -34,6 +34,7 @@ type Config struct {
 
 	PasswordPage string `yaml:"password_page" default:"" doc:"Address of the organisation's own page for changing a password, which people with an expired one are told of."`
 
+	Refresh  Refresh       `yaml:"refresh" default:"{}" doc:"When all accounts that follow this directory are compared with it."`
 	Recheck  time.Duration `yaml:"recheck" min:"1m" max:"24h" default:"5m" doc:"How often a session asks whether the person is still there, enabled, and in which groups."`
 	PageSize int           `yaml:"page_size" min:"10" max:"10000" default:"500" doc:"Entries to ask for at a time."`
 
@@ -72,6 +73,12 @@ type Groups struct {
 	Keep    []string `yaml:"keep" default:"[]" doc:"Names of the groups to keep, where * is any text, like Wardwatch_*; if empty all."`
 }
 
+// Refresh says when accounts are compared with the directory.
+type Refresh struct {
+	Every  time.Duration `yaml:"every" default:"2h" min:"0s" max:"168h" doc:"How often; 0s never, but by command."`
+	Window string        `yaml:"window" default:"" doc:"The part of the day in which it may begin, in local time, like 22:00-05:00; empty is the whole day."`
+}
+
 // Timeouts bound what the directory may take.
 type Timeouts struct {
 	Connect time.Duration `yaml:"connect" min:"100ms" max:"10s" default:"2s" doc:"To connect, to all servers together."`
@@ -88,7 +95,19 @@ type Lockout struct {
 	NetworkFailures int           `yaml:"network_failures" min:"1" max:"1000000" default:"200" doc:"Wrong passwords from one network, whosever, in a window. Then everybody there is asked to wait."`
 }
 
-var _ authn.MethodConfig = (*Config)(nil)
+var (
+	_ authn.MethodConfig = (*Config)(nil)
+	_ authn.Scheduled    = (*Config)(nil)
+)
+
+// RefreshPlan implements authn.Scheduled.
+func (c *Config) RefreshPlan() (time.Duration, authn.Window) {
+	window, err := authn.ParseWindow(c.Refresh.Window)
+	if err != nil { // Validate has said so
+		return 0, authn.Window{}
+	}
+	return c.Refresh.Every, window
+}
 
 func (l Lockout) limits() lockout.Limits {
 	return lockout.Limits{

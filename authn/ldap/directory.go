@@ -76,13 +76,18 @@ func (r *reading) all(ctx context.Context) error {
 		return err
 	}
 	if pages {
-		err := r.c.paged(ctx, pageTime, r.cfg.PageSize, r.people(r.cfg.Filter, 0), func(e *ldap.Entry) error { return r.give(ctx, e) })
+		err := r.c.paged(ctx, pageTime, r.cfg.PageSize, r.search(r.cfg.Filter, 0), func(e *ldap.Entry) error { return r.give(ctx, e) })
 		if !tooMany(err) {
 			return err
 		}
 		r.log.InfoContext(ctx, "the directory does not give everybody in pages; reading by letters", "answer", err.Error())
 	}
 	return r.byLetters(ctx)
+}
+
+// search is a search for people, with what their groups are found by.
+func (r *reading) search(filter string, most int) *ldap.SearchRequest {
+	return r.people(filter, most, append(r.wanted(), "memberOf"))
 }
 
 // pages reports whether the server knows pages. One that does not say gets a try.

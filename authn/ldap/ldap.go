@@ -26,11 +26,10 @@
 // # What the answer tells
 //
 // A wrong password, a name that nobody has, an account that is locked here or there:
-// all get the same words at the same pace (pace.go). That a password has expired,
-// must be changed, or that the account is disabled is told when the directory says
-// so, which it does only to who knows the password. An exception is a directory that
-// does it for others too: what only Active Directory's codes and the password policy
-// control say is believed.
+// all get the same words at the same pace (pace.go). That a password has expired or
+// must be changed, or that the account is disabled, is told where the directory says so
+// to nobody who does not know the password: only such codes of Active Directory, and
+// such answers of the password policy control, are believed.
 package ldap
 
 import (
@@ -58,6 +57,13 @@ const (
 	noMatch     = "That user name and password do not match, or the account is locked for a while. Check both and try again, or ask your IT department."
 	unreachable = "The directory of your organisation does not answer at the moment. Try again in a minute."
 	busy        = "Many people are signing in right now. Try again in a moment."
+)
+
+var (
+	_ authn.Asker     = (*Method)(nil)
+	_ authn.Healther  = (*Method)(nil)
+	_ authn.Refresher = (*Method)(nil)
+	_ authn.Directory = (*Method)(nil)
 )
 
 // Method is one directory. It is an authn.Authenticator, Asker, Healther, Refresher
@@ -171,7 +177,7 @@ func (m *Method) Resume(ctx context.Context, a *authn.Attempt, r *http.Request) 
 		return nil, err
 	}
 	if verdict != proven {
-		return form(user, m.words(verdict)), nil
+		return m.refusalForm(user, verdict), nil
 	}
 	return authn.SignedIn{Identity: id}, nil
 }

@@ -123,7 +123,7 @@ const atOnce = 1000
 
 // ask makes one search without pages.
 func (r *reading) ask(ctx context.Context, filter string) ([]*ldap.Entry, error) {
-	result, err := r.c.search(ctx, pageTime, r.people("(&"+r.cfg.Filter+filter+")", atOnce))
+	result, err := r.c.search(ctx, pageTime, r.search("(&"+r.cfg.Filter+filter+")", atOnce))
 	return result.Entries, err
 }
 

@@ -64,7 +64,7 @@ func (m *Method) entries(ctx context.Context, filter string) ([]*ldap.Entry, err
 		if filter == "" { // nobody's, in the same time
 			return m.readBase(ctx, c)
 		}
-		result, err := c.search(ctx, m.cfg.Timeouts.Search, m.people(filter, 2))
+		result, err := c.search(ctx, m.cfg.Timeouts.Search, m.people(filter, 2, m.wanted()))
 		if err != nil && !ldap.IsErrorWithCode(err, ldap.LDAPResultSizeLimitExceeded) {
 			return fmt.Errorf("search for a person: %w", err)
 		}
@@ -75,8 +75,8 @@ func (m *Method) entries(ctx context.Context, filter string) ([]*ldap.Entry, err
 }
 
 // people is a search for entries of people.
-func (m *Method) people(filter string, most int) *ldap.SearchRequest {
-	return ldap.NewSearchRequest(m.cfg.BaseDN, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, most, 0, false, filter, m.wanted(), nil)
+func (m *Method) people(filter string, most int, attributes []string) *ldap.SearchRequest {
+	return ldap.NewSearchRequest(m.cfg.BaseDN, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, most, 0, false, filter, attributes, nil)
 }
 
 // personOf reads an entry.
@@ -97,8 +97,11 @@ func (m *Method) personOf(e *ldap.Entry) (*person, error) {
 func (m *Method) wanted() []string {
 	a := &m.cfg.Attributes
 	all := slices.Concat([]string{a.Key}, a.User, a.Email, a.Name, a.Keep, m.cfg.Names.Attributes)
-	if m.cfg.Groups.From != fromNone {
-		all = append(all, "memberOf", "uid")
+	switch m.cfg.Groups.From {
+	case fromMemberOf:
+		all = append(all, "memberOf")
+	case fromMembers:
+		all = append(all, "uid")
 	}
 	if m.cfg.Preset == presetAD {
 		all = append(all, "userAccountControl", "accountExpires", "primaryGroupID", "objectSid")

@@ -1,6 +1,7 @@
 package ldap
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,7 +15,10 @@ import (
 const (
 	recordsLast = 5 * time.Minute  // until they are looked up again
 	recordsRest = 10 * time.Second // after a look-up that failed
+	recordsSoon = time.Second      // and while nothing is known
 )
+
+var errNoRecord = errors.New("there is none")
 
 // records are the SRV records that name a domain's servers (RFC 2782). What was
 // found stays in use while the name servers do not answer.
@@ -26,6 +30,7 @@ type records struct {
 
 	mu    sync.Mutex
 	found []*server
+	err   error // while nothing was found
 	due   time.Time
 }
 
@@ -33,8 +38,8 @@ type records struct {
 func (r *records) servers(ctx context.Context) ([]*server, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.found) > 0 && r.now().Before(r.due) {
-		return r.found, nil
+	if r.now().Before(r.due) {
+		return r.found, r.err
 	}
 	// The answer is sorted by priority, and shuffled by weight within one.
 	_, answer, err := r.lookUp(ctx, "ldap", "tcp", r.domain)
@@ -46,15 +51,14 @@ func (r *records) servers(ctx context.Context) ([]*server, error) {
 	}
 	switch {
 	case len(list) > 0:
-		r.found, r.due = list, r.now().Add(recordsLast)
+		r.found, r.err, r.due = list, nil, r.now().Add(recordsLast)
 	case len(r.found) > 0:
 		r.due = r.now().Add(recordsRest)
-	case err != nil:
-		return nil, fmt.Errorf("look up the servers of %s: %w", r.domain, err)
 	default:
-		return nil, errors.New("no record of _ldap._tcp." + r.domain + " names a host of that domain")
+		// Whoever waits for the same look-up gets its answer.
+		r.err, r.due = fmt.Errorf("no record of _ldap._tcp.%s names a host of that domain: %w", r.domain, cmp.Or(err, errNoRecord)), r.now().Add(recordsSoon)
 	}
-	return r.found, nil
+	return r.found, r.err
 }
 
 // server is what one record names, the known one if there is one; nil for a host

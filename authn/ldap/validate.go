@@ -129,6 +129,12 @@ func (c *Config) validateBounds(f *faults) {
 	f.between("waiting", c.Waiting, 1, 100_000)
 	f.lasting("wait", c.Wait, 100*time.Millisecond, time.Minute)
 	f.lasting("recheck", c.Recheck, time.Minute, 24*time.Hour)
+	if c.Refresh.Every != 0 {
+		f.lasting("refresh.every", c.Refresh.Every, time.Minute, 7*24*time.Hour)
+	}
+	if _, err := authn.ParseWindow(c.Refresh.Window); err != nil {
+		f.add("refresh.window", err.Error(), "write it like 22:00-05:00")
+	}
 	for key, d := range map[string]time.Duration{
 		"timeouts.connect": c.Timeouts.Connect, "timeouts.search": c.Timeouts.Search, "timeouts.bind": c.Timeouts.Bind,
 	} {

@@ -27,13 +27,13 @@ const (
 
 // words are for the person.
 func (m *Method) words(v verdict) string {
-	change := " Ask your IT department how to change it, then sign in again."
+	change := " Ask your IT department how to do that, then sign in again."
 	if m.cfg.PasswordPage != "" {
-		change = " Change it at " + m.cfg.PasswordPage + " and then sign in again."
+		change = " Do that on your organisation's own page, then sign in again."
 	}
 	switch v {
 	case expired:
-		return "Your password has expired." + change
+		return "Your password has expired, and you must choose a new one." + change
 	case mustChange:
 		return "You must choose a new password before you can sign in." + change
 	case disabled:
@@ -46,6 +46,16 @@ func (m *Method) words(v verdict) string {
 		return "Your account may not be used from here. Ask your IT department."
 	}
 	return noMatch
+}
+
+// refusalForm is the form again, with what is wrong, and the way to the page where
+// that is put right.
+func (m *Method) refusalForm(user string, v verdict) authn.Form {
+	f := form(user, m.words(v))
+	if m.cfg.PasswordPage != "" && (v == expired || v == mustChange) {
+		f.Facts = map[string]string{"change": m.cfg.PasswordPage}
+	}
+	return f
 }
 
 // subCode finds the code that Active Directory hides in its text, whatever the

@@ -45,10 +45,10 @@ func TestLD3CodesAreLoggedAndNotShown(t *testing.T) {
 		"525": noMatch, "52e": noMatch, "775": noMatch, "9999": noMatch,
 		"530": "Your account may not be used at this hour. Ask your IT department if you need it now.",
 		"531": "Your account may not be used from here. Ask your IT department.",
-		"532": "Your password has expired. Ask your IT department how to change it, then sign in again.",
+		"532": "Your password has expired, and you must choose a new one. Ask your IT department how to do that, then sign in again.",
 		"533": "Your account is disabled. Ask your IT department.",
 		"701": "Your account has come to its end date. Ask your IT department to extend it.",
-		"773": "You must choose a new password before you can sign in. Ask your IT department how to change it, then sign in again.",
+		"773": "You must choose a new password before you can sign in. Ask your IT department how to do that, then sign in again.",
 	} {
 		f := fake{bind: says(gldap.ResultInvalidCredentials, strings.ReplaceAll(adText, "%", code)), search: knows(entry)}
 		c := onFake(f.start(t))
@@ -130,6 +130,20 @@ func TestAnswersThatAreNoVerdict(t *testing.T) {
 		got, _, err := judge(true, &ldap.SimpleBindResult{}, ldap.NewError(code, errorText("no")))
 		if got != wrong || (err == nil) != judged {
 			t.Errorf("code %d: %d, %v", code, got, err)
+		}
+	}
+}
+
+func TestWordsAreSentencesForPeople(t *testing.T) {
+	for _, page := range []string{"", "https://password.hospital.example"} {
+		m := Method{cfg: Config{PasswordPage: page}}
+		seen := map[string]bool{}
+		for v := wrong; v <= notHere; v++ {
+			words := m.words(v)
+			if v != proven && v != wrong && seen[words] || !strings.HasSuffix(words, ".") || strings.ContainsAny(words, "{}<>%") {
+				t.Errorf("verdict %d: %q", v, words)
+			}
+			seen[words] = true
 		}
 	}
 }

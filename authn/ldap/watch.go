@@ -70,6 +70,9 @@ func (w *watch) run(ctx context.Context, m *Method) {
 			m.log.Warn("directory cannot be used", "error", err)
 		case err == nil && (before != nil || !told):
 			m.log.Info("directory is ready")
+			if !told {
+				m.checkLockout(ctx)
+			}
 			told = true
 		}
 		w.sleep(ctx, m, err)

@@ -100,8 +100,8 @@ func (c *BreakGlass) open(env authn.Env, now func() time.Time) (*breakGlass, err
 	if err != nil {
 		return nil, fmt.Errorf("break_glass: read users: %w", err)
 	}
-	env.Tries, env.People = &counts{now: now}, nil
-	plain := (&Config{Users: c.Users, TOTP: totpOff, Lockout: Lockout{Failures: 5, AccountFailures: 10, AccountWindow: 20 * time.Minute, NetworkFailures: 50}}).open(env, people, now)
+	env.Tries = &counts{now: now}
+	plain := (&Config{Lockout: Lockout{Failures: 5, AccountFailures: 10, AccountWindow: 20 * time.Minute, NetworkFailures: 50}}).open(env, people, now)
 	return &breakGlass{plain: plain, config: *c, notices: newNotices(c.Notify, env)}, nil
 }
 
@@ -162,14 +162,14 @@ func (b *breakGlass) Resume(ctx context.Context, a *authn.Attempt, r *http.Reque
 	if !plausible || checkPassword(password) != nil {
 		return emergencyForm(user, reason, noMatch), nil
 	}
-	acct, ok, err := b.plain.try(ctx, name, password, lockout.Network(a.Client))
+	person, ok, err := b.plain.try(ctx, name, password, lockout.Network(a.Client))
 	if err != nil {
 		return nil, err
 	}
 	if !ok {
 		return emergencyForm(user, reason, noMatch), nil
 	}
-	id := b.plain.identity(name, acct, "pwd")
+	id := b.plain.identity(name, person, "pwd")
 	id.Issuer = "foregate:break-glass/" + b.plain.name
 	return authn.SignedIn{Identity: id, Reason: reason}, nil
 }

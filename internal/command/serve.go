@@ -181,7 +181,7 @@ func (fg *running) open(file *config.File, tables Tables, opened, store Store, e
 		Accounts: fg.accounts, Codes: codes, Mail: &fg.post,
 		Prefix: file.Prefix, Trusted: file.TrustedProxies, MaxForm: int64(file.Limits.MaxFormBytes),
 		MaxTarget: file.Limits.MaxURLBytes, Patience: file.Limits.BodyTimeout, Keys: signer.JWKS, KeepPosts: file.Session.Keep,
-		Sessions: fg.sessions, Attempts: attempts, Pages: page, Metrics: fg.metrics, Log: fg.log, Access: access,
+		Sessions: fg.sessions, Attempts: attempts, Tries: fg.builder.tries, Pages: page, Metrics: fg.metrics, Log: fg.log, Access: access,
 	}
 	if fg.visits != nil {
 		cfg.Visits = fg.visits

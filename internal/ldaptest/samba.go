@@ -89,7 +89,7 @@ func AD(t testing.TB) *DC {
 func (d *DC) Twin(t testing.TB) *DC {
 	t.Helper()
 	twin := &DC{dir: tempDir(t), PKI: d.PKI}
-	if out, err := exec.Command("cp", "-a", d.dir+"/private", d.dir+"/state", d.dir+"/sysvol", twin.dir+"/").CombinedOutput(); err != nil {
+	if out, err := exec.Command("cp", "-a", d.dir+"/private", d.dir+"/state", twin.dir+"/").CombinedOutput(); err != nil {
 		t.Fatalf("copy the domain: %v: %s", err, out)
 	}
 	twin.configure(t, "dc2")

@@ -30,7 +30,6 @@ type Slapd struct {
 	Plain string // ldap://127.0.0.1:…, which also speaks StartTLS
 	TLS   string // ldaps://127.0.0.1:…
 	PKI   *PKI
-	Log   string // file with every operation
 }
 
 // Options are for StartSlapd.
@@ -50,7 +49,7 @@ func StartSlapd(t testing.TB, o Options) *Slapd {
 	t.Helper()
 	need(t, "slapd", "slapadd")
 	dir := t.TempDir()
-	s := &Slapd{PKI: NewPKI(t, dir), Log: filepath.Join(dir, "log")}
+	s := &Slapd{PKI: NewPKI(t, dir)}
 	until, host := time.Now().Add(24*time.Hour), "127.0.0.1"
 	if o.Expired {
 		until = time.Now().Add(-time.Hour)
@@ -66,7 +65,7 @@ func StartSlapd(t testing.TB, o Options) *Slapd {
 	}
 	run(t, seed(o), "slapadd", "-q", "-f", conf)
 	s.Plain, s.TLS = "ldap://"+address(t), "ldaps://"+address(t)
-	s.name, s.args = "slapd", []string{"-f", conf, "-h", s.Plain + " " + s.TLS, "-d", "256"}
+	s.name, s.args = "slapd", []string{"-f", conf, "-h", s.Plain + " " + s.TLS, "-d", "0"}
 	t.Cleanup(s.Kill)
 	s.Start(t)
 	return s

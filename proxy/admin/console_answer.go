@@ -179,6 +179,8 @@ func (c *Console) problem(v *visit, err error) shown {
 		a.status, a.data = http.StatusRequestEntityTooLarge, problemPage{"That was too much at once. Send less.", code}
 	case errors.Is(err, accounts.ErrNotFound):
 		a.title, a.status, a.data = "There is nothing here", http.StatusNotFound, problemPage{"It is not there, or not yours to see. Somebody may have removed it. Search for it again.", code}
+	case errors.Is(err, accounts.ErrCursor):
+		a.status, a.data = http.StatusBadRequest, problemPage{"There is no such place in the list. Begin at the first page.", code}
 	case errors.As(err, &known):
 		a.status, a.data = known.Status, problemPage{known.Public, code}
 		if a.status == 0 {
@@ -190,7 +192,7 @@ func (c *Console) problem(v *visit, err error) shown {
 	case v.r.Method == http.MethodPost:
 		a.status, a.data = http.StatusServiceUnavailable, problemPage{"It could not be done, or not to the end: a database does not answer. Look at the page again before you repeat it; a change may have been made while sessions go on.", code}
 	default:
-		a.status, a.data = http.StatusServiceUnavailable, problemPage{"A database does not answer at the moment. Try again in a minute.", code}
+		a.status, a.data = http.StatusServiceUnavailable, problemPage{"At the moment a database does not answer. Try again in a minute.", code}
 	}
 	log := c.Log.Info
 	if a.status >= http.StatusInternalServerError {

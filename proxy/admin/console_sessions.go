@@ -97,7 +97,7 @@ func (c *Console) askEnd(v *visit) (shown, error) {
 	}
 	how := plural(len(found), "session", "sessions")
 	if len(found) > listLimit {
-		how = "more than " + number(listLimit) + " sessions"
+		how = "more than " + thousands(listLimit) + " sessions"
 	}
 	p := deedPage{
 		Says:  "They are over with the next click, and what was not saved may be lost. The people can sign in again.",

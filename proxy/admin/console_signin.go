@@ -21,7 +21,7 @@ type signInPage struct {
 
 // whoAsks tells by the cookie who makes a request, and puts off the end of their visit.
 func (c *Console) whoAsks(v *visit) (Who, error) {
-	cookie, err := v.r.Cookie(PassCookie)
+	cookie, err := v.r.Cookie(passCookie(v.r))
 	if err != nil {
 		return Who{}, errNobody
 	}
@@ -40,12 +40,12 @@ func (c *Console) whoAsks(v *visit) (Who, error) {
 
 func setPass(v *visit, pass string) {
 	http.SetCookie(v.w, &http.Cookie{
-		Name: PassCookie, Value: pass, Path: "/", HttpOnly: true, Secure: v.r.TLS != nil, SameSite: http.SameSiteStrictMode, MaxAge: int(passIdle / time.Second),
+		Name: passCookie(v.r), Value: pass, Path: "/", HttpOnly: true, Secure: v.r.TLS != nil, SameSite: http.SameSiteStrictMode, MaxAge: int(passIdle / time.Second),
 	})
 }
 
 func dropPass(v *visit) {
-	http.SetCookie(v.w, &http.Cookie{Name: PassCookie, Path: "/", HttpOnly: true, Secure: v.r.TLS != nil, SameSite: http.SameSiteStrictMode, MaxAge: -1})
+	http.SetCookie(v.w, &http.Cookie{Name: passCookie(v.r), Path: "/", HttpOnly: true, Secure: v.r.TLS != nil, SameSite: http.SameSiteStrictMode, MaxAge: -1})
 }
 
 func (c *Console) askWho(v *visit) (shown, error) {
@@ -79,7 +79,7 @@ func (c *Console) signIn(v *visit) (shown, error) {
 
 // signOut ends the visit whether there is one or not.
 func (c *Console) signOut(v *visit) (shown, error) {
-	if cookie, err := v.r.Cookie(PassCookie); err == nil {
+	if cookie, err := v.r.Cookie(passCookie(v.r)); err == nil {
 		c.Guard.SignOut(cookie.Value)
 	}
 	dropPass(v)

@@ -54,8 +54,16 @@ func TestCookieOfTheConsoleIsShutIn(t *testing.T) {
 	r := httptest.NewRequest("POST", "https://admin.hospital.example/sign-in", strings.NewReader(url.Values{"token": {tokenOf("owner")}}.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	console.ServeHTTP(w, r)
-	if got := w.Result().Cookies(); len(got) != 1 || !got[0].Secure {
+	if got := w.Result().Cookies(); len(got) != 1 || !got[0].Secure || got[0].Name != "__Host-foregate_admin" {
 		t.Errorf("over TLS: %v", got)
+	}
+	for cookie, want := range map[string]int{w.Result().Cookies()[0].String(): http.StatusOK, PassCookie + "=" + c.Value: http.StatusSeeOther} {
+		r := httptest.NewRequest("GET", "https://admin.hospital.example/sessions", nil)
+		r.Header.Set("Cookie", cookie)
+		w := httptest.NewRecorder()
+		if console.ServeHTTP(w, r); w.Code != want {
+			t.Errorf("over TLS with %s: %d, want %d", cookie, w.Code, want)
+		}
 	}
 }
 

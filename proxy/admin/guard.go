@@ -87,7 +87,7 @@ func (g *Guard) Use(r Rules) {
 func (g *Guard) who(r *http.Request) (Who, error) {
 	text, bearer := bearerOf(r)
 	if !bearer {
-		c, err := r.Cookie(PassCookie)
+		c, err := r.Cookie(passCookie(r))
 		if err != nil {
 			return Who{}, errNobody
 		}

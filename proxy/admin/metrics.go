@@ -20,9 +20,9 @@ type Metrics struct {
 	signIns  *prometheus.CounterVec
 	store    *prometheus.CounterVec
 	faults   *prometheus.CounterVec
-	glass    *prometheus.CounterVec
 	tokens   *prometheus.CounterVec
 	unstable *prometheus.GaugeVec
+	glass    *prometheus.CounterVec
 	reloaded prometheus.Gauge
 	unrouted *AppFigures
 	outcomes outcomes
@@ -38,9 +38,9 @@ func NewMetrics(version string) *Metrics {
 		store:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "foregate_store_operations_total", Help: "Calls to the session store, by operation."}, []string{"operation"}),
 		faults:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "foregate_store_errors_total", Help: "Calls to the session store that it did not answer."}, []string{"operation"}),
 	}
-	m.glass = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "foregate_break_glass_total", Help: "Uses of an emergency way in, by method and result (ok, refused)."}, []string{"method", "result"})
 	m.tokens = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "foregate_handoff_tokens_total", Help: "Tokens of partners' pages, by partner, format and result (ok, reload, unavailable, or why it was refused)."}, []string{"partner", "format", "result"})
 	m.unstable = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "foregate_handoff_unstable_identifiers", Help: "1 if nearly all users that a partner's page sent lately had never been seen before, as session identifiers are."}, []string{"partner"})
+	m.glass = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "foregate_break_glass_total", Help: "Uses of an emergency way in, by method and result (ok, refused)."}, []string{"method", "result"})
 	m.reloaded = prometheus.NewGauge(prometheus.GaugeOpts{Name: "foregate_config_last_reload_successful", Help: "1 if the last configuration that was read is in force, 0 if it was broken."})
 	m.reloaded.Set(1)
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "foregate_build_info", Help: "Always 1; the version is its label.", ConstLabels: prometheus.Labels{"version": version}})

@@ -10,17 +10,30 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"time"
+
+	"foregate/cookies"
 )
 
 const (
-	// PassCookie is the console's cookie; it holds a pass.
-	PassCookie = "foregate_admin"
+	// PassCookie is the console's cookie without TLS, see passCookie; it holds a pass.
+	PassCookie = cookies.ConsoleName
 	passIdle   = 30 * time.Minute
 	passLife   = 8 * time.Hour
 	passSize   = 2048 // bytes of a pass as text, at most
 )
+
+// passCookie is the name of the cookie that a request may show a pass in. What comes by
+// TLS cannot have been set by another host, or by this one in plain text (RFC 6265bis,
+// section 4.1.3.2).
+func passCookie(r *http.Request) string {
+	if r.TLS != nil {
+		return "__Host-" + PassCookie
+	}
+	return PassCookie
+}
 
 // pass says that somebody has shown an admin token or a password. It is sealed, and
 // nothing of it is stored here.

@@ -20,7 +20,7 @@ func filled(s string) map[string]pages.Page {
 		{Name: s, Kind: "password", Label: s, Autocomplete: s, Value: s},
 	}}
 	mailed := authn.Form{Step: "code", Problem: s, Fields: []authn.Field{{Name: "code", Kind: "code", Label: s}},
-		Buttons: []authn.Button{{Name: s, Label: s}}, Facts: map[string]string{"address": s, "minutes": s}}
+		Buttons: []authn.Button{{Name: s, Label: s}}, Facts: map[string]string{"address": s, "minutes": s, "change": s}}
 	enrol := authn.Form{Step: "enrol", Problem: s, Fields: []authn.Field{{Name: "code", Kind: "code", Label: s}}, Facts: map[string]string{"url": s, "secret": s, "codes": s}}
 	formPage := pages.FormPage{Title: s, Action: s, Attempt: s, Return: s, Form: form, Others: s, Back: s}
 	return map[string]pages.Page{

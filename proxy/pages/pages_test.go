@@ -33,6 +33,12 @@ func passwordForm(problem string) authn.Form {
 	return form
 }
 
+func expiredForm() authn.Form {
+	form := passwordForm("Your password has expired, and you must choose a new one. Do that on your organisation's own page, then sign in again.")
+	form.Facts = map[string]string{"change": "https://password.hospital.example"}
+	return form
+}
+
 var codeForm = authn.Form{Step: "code", Fields: []authn.Field{
 	{Name: "code", Kind: "code", Label: "Code from the e-mail", Autocomplete: "one-time-code"},
 }}
@@ -99,8 +105,8 @@ var account = pages.Account{
 	},
 	Identities: []pages.Identity{{Title: "Sign in with Microsoft", Note: "alice@hospital.example, last used yesterday"}, {Title: "Hospital account"}},
 	Sessions: []pages.Session{
-		{ID: "a1b2c3", Where: "Careplan", When: "since 2 hours ago (25 November 2026, 07:12 GMT)", From: "192.0.2.10", This: true},
-		{ID: "d4e5f6", Where: "Formulary", When: "since yesterday (24 November 2026, 16:40 GMT)", From: "2001:db8::7"},
+		{ID: "a1b2c3", Where: "Careplan", When: "Signed in 2 hours ago (25 November 2026, 07:12 GMT)", From: "192.0.2.10", This: true},
+		{ID: "d4e5f6", Where: "Formulary", When: "Signed in yesterday (24 November 2026, 16:40 GMT)", From: "2001:db8::7"},
 	},
 	SessionsURL: "/sso/account/sessions", Home: "/", SignOut: "/sso/sign-out?choose=1",
 }
@@ -157,10 +163,10 @@ func gallery() map[string]pages.Page {
 		"form-wrong":       pages.FormPage{Title: "Sign in with Careplan", Action: "/sso/callback/local", Form: passwordForm(mismatch), Others: "/sso/sign-in"},
 		"form-code":        pages.FormPage{Action: "/sso/callback/code", Form: codeForm, Others: "/sso/sign-in"},
 		"form-mailed":      pages.FormPage{Action: "/sso/start/code", Attempt: "Zm9yZWdhdGU", Form: mailedForm, Others: "/sso/sign-in"},
+		"form-expired":     pages.FormPage{Action: "/sso/start/ward-ad", Title: "Sign in with your hospital account", Form: expiredForm()},
 		"form-mailed-no":   pages.FormPage{Action: "/sso/start/code", Form: wrongCode()},
 		"form-second":      pages.FormPage{Title: "Get a code by e-mail", Action: "/sso/start/code", Form: secondForm},
 		"form-email":       pages.FormPage{Action: "/sso/callback/code", Form: emailForm},
-		"form-emergency":   pages.FormPage{Title: "Emergency access", Action: "/sso/start/emergency", Attempt: "Zm9yZWdhdGU", Form: emergencyForm("root-1", "Say in a few words why you need this, and type the password again."), Others: "/sso/sign-in"},
 		"form-app":         pages.FormPage{Action: "/sso/start/local", Form: authn.Form{Step: "totp", Fields: codeForm.Fields, Buttons: []authn.Button{{Name: "recovery", Label: "Use a recovery code"}, {Name: "restart", Label: "Start again"}}}, Others: "/sso/sign-in"},
 		"form-recovery":    pages.FormPage{Action: "/sso/start/local", Form: authn.Form{Step: "totp-recovery", Fields: []authn.Field{{Name: "code", Kind: "text", Label: "Recovery code"}}}},
 		"form-begin":       pages.FormPage{Action: "/sso/account/app", Form: authn.Form{Step: "totp-begin"}, Back: "/sso/account"},
@@ -171,6 +177,7 @@ func gallery() map[string]pages.Page {
 		"form-new-pass":    pages.FormPage{Action: "/sso/account/password", Form: newPassword, Back: "/sso/account"},
 		"account":          account,
 		"account-bare":     bareAccount(),
+		"form-emergency":   pages.FormPage{Title: "Emergency access", Action: "/sso/start/emergency", Attempt: "Zm9yZWdhdGU", Form: emergencyForm("root-1", "Say in a few words why you need this, and type the password again."), Others: "/sso/sign-in"},
 		"postform":         pages.PostForm{URL: "https://adfs.example/adfs/ls/", Fields: map[string]string{"SAMLRequest": "PHNhbWw+", "RelayState": "abc"}, To: "Microsoft"},
 		"postform-unnamed": pages.PostForm{URL: "https://adfs.example/adfs/ls/", Fields: map[string]string{"submit": "x"}},
 		"problem": pages.Problem{Heading: "You cannot use Careplan yet", Message: "You have signed in, but your account is not in the group of people who may use Careplan.",

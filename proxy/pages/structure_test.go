@@ -116,9 +116,9 @@ func TestHeadingSaysWhatThePageIs(t *testing.T) {
 		"form-code":        "Enter your code",
 		"form-mailed":      "Enter your code",
 		"form-mailed-no":   "Enter your code",
+		"form-expired":     "Sign in with your hospital account",
 		"form-second":      "Get a code by e-mail",
 		"form-email":       "Get a code by e-mail",
-		"form-emergency":   "Emergency access",
 		"form-app":         "Enter the code from your app",
 		"form-recovery":    "Use a recovery code",
 		"form-begin":       "Set up an authenticator app",
@@ -129,6 +129,7 @@ func TestHeadingSaysWhatThePageIs(t *testing.T) {
 		"form-new-pass":    "Change your password",
 		"account":          "Your account",
 		"account-bare":     "Your account",
+		"form-emergency":   "Emergency access",
 		"postform":         "One moment",
 		"postform-unnamed": "One moment",
 		"problem":          "You cannot use Careplan yet",
@@ -175,6 +176,14 @@ func TestFurtherButtonsComeAfterTheOneThatEnterPresses(t *testing.T) {
 	want := []string{"submit  Continue", "submit again Send a new code", "submit other Use another address"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("buttons (-want +got):\n%s", diff)
+	}
+}
+
+func TestExpiredPasswordHasALinkToWhereItIsChanged(t *testing.T) {
+	_, _, doc := write(t, careplan, gallery()["form-expired"])
+	a := one(t, one(t, doc, "form"), "a")
+	if got, want := attr(a, "href")+" "+text(a), "https://password.hospital.example Change your password"; got != want {
+		t.Errorf("link %q, want %q", got, want)
 	}
 }
 

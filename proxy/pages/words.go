@@ -91,8 +91,6 @@ func (f FormPage) words() stepWords {
 		w.Lead = "You sign in here this way for the first time. We have sent a code to " + cmp.Or(address, "the address on your account") + ": type it here, and you will not be asked again."
 		w.More = "It can take a minute to arrive. Look among the unwanted mail (spam) too." + holds(f.Form.Facts["minutes"])
 		return w
-	case "emergency":
-		return stepWords{heading: "Emergency access", Lead: "Use this only when no other way works. Each use is recorded, and people are told of it at once.", Button: "Sign in"}
 	case "totp":
 		return stepWords{heading: "Enter the code from your app", Button: "Continue",
 			Lead: "Open the authenticator app on your phone and type the six digits that it shows for this site.",
@@ -120,6 +118,8 @@ func (f FormPage) words() stepWords {
 		return stepWords{heading: "Change your password", Button: "Change it",
 			Lead: "Choose a password of at least 12 characters that you use nowhere else. A few words in a row are easy to remember.",
 			More: "You stay signed in here and are signed out everywhere else."}
+	case "emergency":
+		return stepWords{heading: "Emergency access", Lead: "Use this only when no other way works. Each use is recorded, and people are told of it at once.", Button: "Sign in"}
 	case "discover":
 		return stepWords{heading: "Which is your e-mail address?", Lead: "It tells us where you sign in. We only look at what stands behind the @.", Button: "Continue"}
 	case "email":

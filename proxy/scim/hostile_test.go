@@ -143,6 +143,8 @@ func TestWhatIsWrongIsRefused(t *testing.T) {
 		{400, invalidSyntax, "PATCH", user, patch(`{"op":"move","path":"title","value":"a"}`)},
 		{400, invalidSyntax, "PATCH", user, patch(`{"op":7}`)},
 		{400, invalidSyntax, "PATCH", user, patch(strings.Repeat(`{"op":"add","path":"title","value":"a"},`, maxOperations) + `{"op":"add","path":"title","value":"a"}`)},
+		{400, invalidSyntax, "PATCH", user, patch(strings.TrimSuffix(strings.Repeat(`{"op":"remove","path":"phoneNumbers[value eq \"`+strings.Repeat("1", 900)+`\"]"},`, 200), ","))},
+		{400, invalidValue, "PATCH", user, patch(`{"op":"replace","value":{` + manyTypes(maxSpread+1) + `}}`)},
 		{400, invalidPath, "PATCH", user, patch(`{"op":"add","path":7,"value":"a"}`)},
 		{400, invalidPath, "PATCH", user, patch(`{"op":"add","path":"shoeSize","value":"a"}`)},
 		{400, invalidPath, "PATCH", user, patch(`{"op":"add","path":"title.value","value":"a"}`)},
@@ -216,6 +218,15 @@ func TestWhatIsWrongIsRefused(t *testing.T) {
 	if got := w.want(200, "GET", "/Users", ""); got.get("totalResults") != 1.0 {
 		t.Errorf("something was made: %s", got.Text)
 	}
+}
+
+// manyTypes are telephones of so many types, as attributes without a path.
+func manyTypes(n int) string {
+	var keys []string
+	for i := range n {
+		keys = append(keys, fmt.Sprintf(`"phoneNumbers[type eq \"%d\"].value":"1"`, i))
+	}
+	return strings.Join(keys, ",")
 }
 
 func TestNamesThatLookAlikeAreTheSame(t *testing.T) {

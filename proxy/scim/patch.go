@@ -9,8 +9,12 @@ import (
 	filter "github.com/scim2/filter-parser/v2"
 )
 
-// maxOperations of one PATCH.
-const maxOperations = 1000
+// What one PATCH may take: reading a path costs more than carrying it out.
+const (
+	maxOperations = 1000
+	maxPaths      = 128 << 10 // bytes of all paths together
+	maxSpread     = 200       // attributes of a value without a path
+)
 
 // operation is one change of a document (RFC 7644, section 3.5.2).
 type operation struct {
@@ -38,16 +42,21 @@ func (c *call) operations(res *resource) (operations, error) {
 		return nil, wrong(invalidSyntax, "Operations is not a list of 1 to %d.", maxOperations)
 	}
 	var all operations
+	paths := 0
 	for _, one := range list {
 		o, ok := one.(map[string]any)
 		if !ok {
 			return nil, wrong(invalidSyntax, "An operation is not an object.")
 		}
+		path, _ := at(o, "path").(string)
+		if paths += len(path); paths > maxPaths {
+			return nil, wrong(invalidSyntax, "The paths are too long in all; send less at once.")
+		}
 		more, err := res.operation(o)
 		if err != nil {
 			return nil, err
 		}
-		if all = append(all, more...); len(all) > 10*maxOperations {
+		if all = append(all, more...); len(all) > 2*maxOperations {
 			return nil, wrong(invalidSyntax, "The operations are too many.")
 		}
 	}
@@ -134,8 +143,11 @@ func (res *resource) spread(op, prefix string, set map[string]any) (operations, 
 			all = append(all, more...)
 			continue
 		}
-		if !bounded(key) {
+		if !bounded(key) || !res.begins(prefix+key) {
 			continue
+		}
+		if len(all) == maxSpread {
+			return nil, wrong(invalidValue, "A value without a path has more than %d attributes.", maxSpread)
 		}
 		path, err := filter.ParsePathNumber([]byte(prefix + key))
 		if err != nil {
@@ -157,6 +169,24 @@ func (res *resource) spread(op, prefix string, set map[string]any) (operations, 
 	// One after the other always in the same order.
 	slices.SortStableFunc(all, func(a, b operation) int { return slices.Compare(a.at.keys, b.at.keys) })
 	return all, nil
+}
+
+// begins reports whether a path may be one of an attribute that there is, at less cost
+// than to read it.
+func (res *resource) begins(path string) bool {
+	attributes := res.checked.Attributes
+	if rest, found := cutFold(path, res.core.ID+":"); found {
+		path = rest
+	} else if res.more != nil {
+		if rest, found := cutFold(path, res.more.ID+":"); found {
+			path, attributes = rest, res.more.Attributes
+		}
+	}
+	if i := strings.IndexAny(path, ".["); i >= 0 {
+		path = path[:i]
+	}
+	_, known := attributes.ContainsAttribute(path)
+	return known
 }
 
 // attribute is the whole attribute that a path is in.

@@ -1,6 +1,7 @@
 package scim
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -9,9 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
-
-	"context"
 
 	"foregate/authn/accounts"
 	"foregate/cookies"
@@ -145,7 +143,7 @@ func (w *world) want(status int, method, target, body string, headers ...string)
 	w.t.Helper()
 	got := w.send(method, target, body, headers...)
 	if got.Code != status {
-		w.t.Fatalf("%s %s %s: status %d, want %d: %s", method, target, body, got.Code, status, got.Text)
+		w.t.Fatalf("%s %s %.300s: status %d, want %d: %.300s", method, target, body, got.Code, status, got.Text)
 	}
 	return got
 }
@@ -155,7 +153,7 @@ func (w *world) refused(status int, kind, method, target, body string, headers .
 	w.t.Helper()
 	got := w.want(status, method, target, body, headers...)
 	if have, _ := got.Body["scimType"].(string); have != kind {
-		w.t.Errorf("%s %s %s: scimType %q, want %q: %s", method, target, body, have, kind, got.Text)
+		w.t.Errorf("%s %s %.300s: scimType %q, want %q: %.300s", method, target, body, have, kind, got.Text)
 	}
 	if got.get("schemas/0") != errorSchema || got.Body["detail"] == "" {
 		w.t.Errorf("%s %s: no SCIM error: %s", method, target, got.Text)
@@ -179,9 +177,4 @@ func (w *world) account(id string) accounts.Account {
 		w.t.Fatal(err)
 	}
 	return a
-}
-
-func since(t *testing.T, began time.Time) time.Duration {
-	t.Helper()
-	return time.Since(began).Round(time.Millisecond)
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"foregate/authn/accounts"
-	"foregate/authn/local"
 	"foregate/internal/database"
 	"foregate/internal/demo"
 	"foregate/internal/mailtest"
@@ -111,11 +110,6 @@ func (d *deployment) people(do func(a *accounts.Accounts)) {
 	}
 	do(a)
 }
-
-type hasher struct{}
-
-func (hasher) Hash(password string) (string, error)       { return local.Hash(password) }
-func (hasher) Verify(hash, password string) (bool, error) { return local.Verify(hash, password) }
 
 // letter is the next one that the mail server gets.
 func (d *deployment) letter() mailtest.Letter {
