@@ -15,6 +15,7 @@ type order struct {
 	Addr     string        // host:port to dial
 	Host     string        // Host header
 	Path     string        // path and query
+	Queries  []string      // page: added to Path, each in one request; none: Path alone
 	Cookies  []string      // Cookie headers, used in turn; none: the header is absent
 	Conns    int           // connections at once
 	For      time.Duration // how long, the warm-up included

@@ -43,24 +43,31 @@ func pages(ctx context.Context, o *order) (outcome, error) {
 	return res, errors.Join(errs...)
 }
 
-// requests returns the bytes of one request for each cookie.
+// requests returns the bytes of one request for each query, or for each cookie.
 func (o *order) requests() [][]byte {
+	if len(o.Queries) > 0 {
+		all := make([][]byte, len(o.Queries))
+		for i, query := range o.Queries {
+			all[i] = []byte(o.head("GET", o.Path+"?"+query, "") + "\r\n")
+		}
+		return all
+	}
 	cookies := o.Cookies
 	if len(cookies) == 0 {
 		cookies = []string{""}
 	}
 	all := make([][]byte, len(cookies))
 	for i, cookie := range cookies {
-		all[i] = []byte(o.head("GET", cookie) + "\r\n")
+		all[i] = []byte(o.head("GET", o.Path, cookie) + "\r\n")
 	}
 	return all
 }
 
 // head is a request's first line and headers as a browser opening a page sends
 // them, without the empty line at the end.
-func (o *order) head(method, cookie string) string {
+func (o *order) head(method, target, cookie string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: %s\r\n", method, o.Path, o.Host)
+	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: %s\r\n", method, target, o.Host)
 	b.WriteString("Connection: keep-alive\r\nUpgrade-Insecure-Requests: 1\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64) bench\r\n")
 	b.WriteString("Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;q=0.8\r\n")
 	b.WriteString("Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-User: ?1\r\nSec-Fetch-Dest: document\r\n")

@@ -79,7 +79,7 @@ func (o *order) send(ctx context.Context, method, more string) (net.Conn, *http.
 	if err != nil {
 		return nil, nil, err
 	}
-	if _, err := conn.Write([]byte(o.head(method, o.cookie()) + more + "\r\n")); err != nil {
+	if _, err := conn.Write([]byte(o.head(method, o.Path, o.cookie()) + more + "\r\n")); err != nil {
 		_ = conn.Close()
 		return nil, nil, err
 	}

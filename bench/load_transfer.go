@@ -32,7 +32,7 @@ func upload(ctx context.Context, o *order) (outcome, error) {
 	}
 	defer conn.Close()
 	head := fmt.Sprintf("%sOrigin: http://%s\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n",
-		o.head("POST", o.cookie()), o.Host, o.Size)
+		o.head("POST", o.Path, o.cookie()), o.Host, o.Size)
 	if _, err := conn.Write([]byte(head)); err != nil {
 		return outcome{}, err
 	}

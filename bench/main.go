@@ -137,6 +137,7 @@ func (s *stand) measure(ctx context.Context, progress io.Writer) *report {
 		{"transfers", s.transfers},
 		{"sign-in by OpenID Connect", s.signingIn},
 		{"sign-in with a password", s.passwords},
+		{"sign-in by hand-off", s.handingOff},
 		{"look-up", s.lookup},
 		{"Redis", s.shared},
 		{"a stock of sessions", s.stored},

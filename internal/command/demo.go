@@ -64,13 +64,15 @@ func (sh *shell) demo(ctx context.Context, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	front, adminAddr := freePort("127.0.0.1:8080"), freePort("127.0.0.1:9180")
+	front, adminAddr, token := freePort("127.0.0.1:8080"), freePort("127.0.0.1:9180"), newSecret()
 	partner, err := demoPartner(front)
 	if err != nil {
 		return err
 	}
 	defer partner.close()
-	file, err := demoConfig(sh.Tables, folder, front, adminAddr, app.Addr().String(), users, partner)
+	file, err := demoConfig(sh.Tables, folder, map[string]any{
+		"Front": front, "Admin": adminAddr, "Token": token, "App": app.Addr().String(), "Users": users, "Partner": partner.url, "Key": partner.key,
+	})
 	if err != nil {
 		return err
 	}
@@ -79,7 +81,7 @@ func (sh *shell) demo(ctx context.Context, asJSON bool) error {
 		return err
 	}
 	defer fg.stop()
-	if err := sh.announce(asJSON, "http://"+front, "http://"+adminAddr, partner.url, users); err != nil {
+	if err := sh.announce(asJSON, "http://"+front, "http://"+adminAddr, token, partner.url, users); err != nil {
 		return err
 	}
 	select {
@@ -162,6 +164,7 @@ listen: {http: "{{.Front}}", admin: "{{.Admin}}"}
 storage: {path: "."}
 session: {idle: 20m, lifetime: 12h}
 log: {format: text, level: warn, access: false}
+admin: {tokens: [{name: demo, role: owner, token: "{{.Token}}"}]}
 methods:
   - name: local
     title: User name and password
@@ -187,10 +190,9 @@ apps:
       help: This is a demonstration. The terminal that you started it in shows two people who may sign in.
 `))
 
-func demoConfig(tables Tables, folder, front, adminAddr, app string, users []demoUser, p partner) (*config.File, error) {
+func demoConfig(tables Tables, folder string, facts map[string]any) (*config.File, error) {
 	var text bytes.Buffer
-	err := demoFile.Execute(&text, map[string]any{"Front": front, "Admin": adminAddr, "App": app, "Users": users, "Partner": p.url, "Key": p.key})
-	if err != nil {
+	if err := demoFile.Execute(&text, facts); err != nil {
 		return nil, err
 	}
 	file, err := config.Parse("the demonstration's configuration", text.Bytes(), folder, tables.Methods)
@@ -200,9 +202,9 @@ func demoConfig(tables Tables, folder, front, adminAddr, app string, users []dem
 	return file, nil
 }
 
-func (sh *shell) announce(asJSON bool, url, adminURL, partnerURL string, users []demoUser) error {
+func (sh *shell) announce(asJSON bool, url, adminURL, token, partnerURL string, users []demoUser) error {
 	if asJSON {
-		return json.NewEncoder(sh.out).Encode(map[string]any{"url": url, "admin": adminURL, "partner": partnerURL, "users": users})
+		return json.NewEncoder(sh.out).Encode(map[string]any{"url": url, "admin": adminURL, "admin_token": token, "partner": partnerURL, "users": users})
 	}
 	fmt.Fprintf(sh.out, `
 Foregate is guarding a sample application. Open
@@ -220,8 +222,13 @@ or follow the link on a partner's intranet page, which knows its people already:
 
     %s
 
-Only the administrator may open %s/admin/. Figures are at %s/metrics.
+Only the administrator may open %s/admin/.
+
+The console for those who look after Foregate is at %s; its token is
+
+    %s
+
 Everything is in a temporary folder and on this machine alone. End with Ctrl-C.
-`, partnerURL, url, adminURL)
+`, partnerURL, url, adminURL, token)
 	return err
 }

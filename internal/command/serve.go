@@ -266,7 +266,7 @@ func (fg *running) swap(file *config.File) error {
 		}
 	}
 	old := fg.server.Swap(set)
-	fg.guard.Use(rulesOfAdmin(&file.Admin))
+	fg.guard.Use(rulesOfAdmin(file))
 	fg.file.Store(file)
 	fg.set = set
 	// Requests under way may still use the old set; nothing of it outlives their time limits.

@@ -24,6 +24,8 @@ func TestAdminFaultsHavePlaceAndWords(t *testing.T) {
 		"from elsewhere":    {"listen: {admin: ':9180'}\n", `listen.admin: could be reached from other machines, in plain text (found ":9180"`},
 		"certificate":       {"listen: {admin: ':9180'}\nadmin: {tls: {cert: none.pem, key: none.pem}}\n", "admin.tls.cert: the file cannot be read"},
 		"half certificate":  {"admin: {tls: {cert: none.pem}}\n", "admin.tls.key: is missing"},
+		"no organisation":   {"organisations: [{name: county}]\nadmin: {allow: [{user: a, role: desk, organisation: conty}]}\n", `admin.allow[0].organisation: there is no such organisation (found "conty"; allowed county)`},
+		"token of nowhere":  {"organisations: [{name: county}]\nadmin: {tokens: [" + token(", organisation: st-elsewhere") + "]}\n", "admin.tokens[0].organisation: there is no such organisation"},
 		"token as a number": {"admin: {tokens: [{name: a, role: owner, token: {vault: x}}]}\n", "admin.tokens[0].token: is not a secret"},
 	} {
 		_, err := parse(t, least+tt.text)

@@ -1,6 +1,9 @@
 package config
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // adminListener keeps the operator's side from going over a network in plain text.
 func (c *checker) adminListener() {
@@ -28,6 +31,7 @@ func (c *checker) admin() {
 		t := &c.file.Admin.Tokens[i]
 		at := item("admin.tokens", i)
 		c.name(t.Name, at, "admin.tokens", first, i)
+		c.lookedAfter(at, t.Organisation)
 		size := len(t.Token.Reveal())
 		if size > 0 && size < minSecret {
 			c.fault(join(at, "token"), FaultAt{
@@ -42,6 +46,7 @@ func (c *checker) admin() {
 		}
 	}
 	for i, a := range c.file.Admin.Allow {
+		c.lookedAfter(item("admin.allow", i), a.Organisation)
 		named := 0
 		for _, name := range []string{a.User, a.Email, a.Group} {
 			if name != "" {
@@ -54,5 +59,17 @@ func (c *checker) admin() {
 				Allowed: "one of them", Remedy: "write an entry for each",
 			})
 		}
+	}
+}
+
+// lookedAfter checks whose people somebody looks after, where the file names the
+// organisations.
+func (c *checker) lookedAfter(path, name string) {
+	var known []string
+	for i := range c.file.Organisations {
+		known = append(known, c.file.Organisations[i].Name)
+	}
+	if name != "" && len(known) > 0 && !slices.Contains(known, name) {
+		c.noOrganisation(join(path, "organisation"), name, known)
 	}
 }

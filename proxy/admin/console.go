@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 
+	"foregate/authn"
 	"foregate/authn/accounts"
 )
 
@@ -156,8 +157,13 @@ func (v *visit) readForm() error {
 	return err
 }
 
-// asked is a field of the form, or else of the address.
-func (v *visit) asked(name string) string { return strings.TrimSpace(v.r.Form.Get(name)) }
+// asked is a field of one line of the form, or else of the address, as a database takes
+// it.
+func (v *visit) asked(name string) string { return oneLine(v.r.Form.Get(name)) }
+
+func oneLine(text string) string {
+	return strings.TrimSpace(authn.CutControl(strings.ToValidUTF8(text, ""), maxAsked))
+}
 
 // start leads to the first page that there is.
 func (c *Console) start(v *visit) (shown, error) {

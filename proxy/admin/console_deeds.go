@@ -134,9 +134,11 @@ func (d deed) page(c *Console, v *visit, account *accounts.Account, faults []str
 	for _, f := range d.fields {
 		f.Value = v.asked(f.Name)
 		switch {
+		case f.Lines && v.r.Method == http.MethodPost:
+			f.Value = v.r.PostForm.Get(f.Name)
 		case f.Name == "method":
 			f.Choices = c.Methods()
-		case f.Name == "roles" && v.r.Method != http.MethodPost:
+		case f.Name == "roles":
 			f.Value = strings.Join(account.Roles, "\n")
 		}
 		p.Fields = append(p.Fields, f)

@@ -159,7 +159,7 @@ func TestFormsSayWhatIsWrongAndKeepWhatWasTyped(t *testing.T) {
 		"another's link":  {"/people/" + a.ID + "/link", linked, []string{"Somebody has this already"}},
 		"no such method":  {"/people/" + a.ID + "/link", url.Values{"method": {"none"}, "issuer": {"i"}, "subject": {"s"}}, []string{"there is no way to sign in named"}},
 		"an empty link":   {"/people/" + a.ID + "/link", url.Values{"method": {"adfs"}}, []string{"Nothing was changed"}},
-		"too many roles":  {"/people/" + a.ID + "/roles", url.Values{"roles": {strings.Repeat("role\n", 65)}}, []string{"more than 64"}},
+		"too many roles":  {"/people/" + a.ID + "/roles", url.Values{"roles": {strings.Repeat("role\n", 65)}}, []string{"more than 64", "role\nrole\n"}},
 	} {
 		before := stateOf(t, h, a)
 		b.post(test.address, test.form).want(t, http.StatusUnprocessableEntity, append(test.words, "Nothing was changed", `role="alert"`)...)

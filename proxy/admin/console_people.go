@@ -69,7 +69,7 @@ func (p *peopleView) address(after string) string {
 
 // mine returns the account that an address names, if the reader may see it.
 func (c *Console) mine(v *visit) (accounts.Account, error) {
-	account, err := c.Accounts.Get(v.r.Context(), v.r.PathValue("id"))
+	account, err := c.Accounts.Get(v.r.Context(), oneLine(v.r.PathValue("id")))
 	if err == nil && !v.who.Sees(account.Organisation) {
 		return accounts.Account{}, accounts.ErrNotFound
 	}

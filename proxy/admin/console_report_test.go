@@ -122,6 +122,8 @@ func TestAuditTrailIsSearchedTurnedAndTakenAlong(t *testing.T) {
 	b := h.as("viewer")
 	b.get("/audit?account="+a.ID).want(t, http.StatusOK, "Account created", "Identity linked", "/people/"+a.ID)
 	b.get("/audit?request_id=code7").want(t, http.StatusOK, "person 007")
+	b.get("/audit?actor=per%00s%ffon%20001").want(t, http.StatusOK, `value="person 001"`, "24 Nov 2026") // as PostgreSQL takes it
+	b.get("/people/%00").want(t, http.StatusNotFound)
 	b.get("/audit?actor=nobody").want(t, http.StatusOK, "No line fits that search.")
 	days := b.get("/audit?action=sign_in&from=2026-11-24&to=2026-11-24")
 	days.want(t, http.StatusOK, "person 001")

@@ -129,6 +129,11 @@ func TestDeskOfOneOrganisationSeesNothingOfAnother(t *testing.T) {
 	for _, a := range []accounts.Account{mine, other, nobodys} {
 		h.begin(a)
 	}
+	// What happened to the own person elsewhere, before they belonged here, is not shown either.
+	past := accounts.Event{Actor: "zq-admin", Action: "change", Account: mine.ID, Organisation: "zq-hospital", Result: "ok"}
+	if err := h.people.Audit.Append(t.Context(), past); err != nil {
+		t.Fatal(err)
+	}
 	if err := h.people.Usage.Count(t.Context(), accounts.Visit{Organisation: "zq-hospital", Method: "zq-method", User: "zq-user"}); err != nil {
 		t.Fatal(err)
 	}

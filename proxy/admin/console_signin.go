@@ -16,6 +16,7 @@ type signInPage struct {
 	User     string
 	Problem  string
 	Account  bool // accounts may sign in
+	Nobody   bool // neither a token nor an account is configured
 	TheToken bool // the problem is with the token
 }
 
@@ -57,7 +58,7 @@ func (c *Console) askWho(v *visit) (shown, error) {
 
 func (c *Console) signInForm(v *visit, problem string, token bool) shown {
 	return shown{page: "signin", title: "Sign in to the console", data: signInPage{
-		Return: localPath(v.asked("rd")), User: v.r.PostFormValue("user"), Problem: problem, TheToken: token, Account: c.Guard.letsAccountsIn(),
+		Return: localPath(v.asked("rd")), User: v.r.PostFormValue("user"), Problem: problem, TheToken: token, Account: c.Guard.letsAccountsIn(), Nobody: c.Guard.letsNobodyIn(),
 	}}
 }
 
@@ -88,6 +89,9 @@ func (c *Console) signOut(v *visit) (shown, error) {
 
 // letsAccountsIn reports whether anybody can sign in with an account.
 func (g *Guard) letsAccountsIn() bool { return g.accounts != nil && len(g.rules.Load().Allowed) > 0 }
+
+// letsNobodyIn reports whether there is neither a token nor an account for anybody.
+func (g *Guard) letsNobodyIn() bool { return len(g.rules.Load().Tokens) == 0 && !g.letsAccountsIn() }
 
 // returnFor is the address to come back to after the sign-in: what was posted is not
 // posted again.

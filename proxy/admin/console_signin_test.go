@@ -122,8 +122,12 @@ func TestAccountThatIsAllowedSignsIn(t *testing.T) {
 	if res := b.get("/sign-in"); strings.Contains(res.body, `name="password"`) {
 		t.Error("a field for passwords, and no account is allowed")
 	}
+	h.guard.Use(Rules{})
+	b.get("/sign-in").want(t, http.StatusOK, "Nobody can sign in here yet.")
 	h.guard.Use(Rules{Allowed: []Allowed{{User: "alice", Role: Desk, Organisation: "st-elsewhere"}}})
-	b.get("/sign-in").want(t, http.StatusOK, `name="password"`)
+	if res := b.get("/sign-in"); !strings.Contains(res.body, `name="password"`) || strings.Contains(res.body, "Nobody can sign in") {
+		t.Error("no field for passwords, or no hope")
+	}
 	wrong := b.post("/sign-in", url.Values{"user": {"alice"}, "password": {"wrong"}})
 	wrong.want(t, http.StatusUnauthorized, "That is not right", `value="alice"`)
 	b.post("/sign-in", url.Values{"user": {"alice"}, "password": {password}}).leads(t, "/")
@@ -209,6 +213,7 @@ func TestTokenOfAScriptOpensNoPage(t *testing.T) {
 	h := openHouse(t)
 	res := h.browser().send("GET", "/people", "", "", "Authorization", "Bearer "+tokenOf("owner"))
 	res.leads(t, "/sign-in?rd=%2Fpeople")
+	h.as("viewer").send("GET", "/people/new", "", "", "Authorization", "Bearer "+tokenOf("owner")).want(t, http.StatusForbidden)
 }
 
 func TestConsoleWithoutAccountsShowsTheRest(t *testing.T) {

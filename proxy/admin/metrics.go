@@ -1,5 +1,13 @@
-// Package admin is the operator's side: figures, health, and later pages, on a
-// listener of its own that the public never reaches.
+// Package admin is the operator's side, on a listener of its own that the public never
+// reaches.
+//
+// A Listener answers health and figures (metrics.go). For everything else a Guard tells
+// who asks, by a bearer token or the console's cookie, and what role they have (guard.go,
+// pass.go, who.go). Programs get the API (routes.go: one table of what there is and who
+// may ask for it); people get the Console (console.go: the same for pages). Both act by
+// authn/accounts and cookies.Sessions, which keep to the organisation of who asks. The
+// operator's commands use the API by a Unix socket whose owner may do everything
+// (socket.go).
 package admin
 
 import (

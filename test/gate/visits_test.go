@@ -12,9 +12,24 @@ import (
 )
 
 // TestEveryVisitByALinkOrAPlaceIsCounted, each once, also those just before the end.
-// Whoever signs in by password, without an account, is nobody's subscriber.
+// Whoever signs in by password is counted where there are organisations or accounts.
 func TestEveryVisitByALinkOrAPlaceIsCounted(t *testing.T) {
-	f := start(t, options{top: "trusted_proxies: [127.0.0.1]", users: partners + readingRoom, apps: partnerApps + roomApp})
+	visitsAre(t, "", map[string]int{
+		" st-elsewhere st-elsewhere:alice": 2, " st-elsewhere st-elsewhere:bob": 1,
+		" st-nowhere st-nowhere:alice": 1, " reading-room site:reading-room": 1,
+	})
+	visitsAre(t, `
+organisations:
+  - {name: elsewhere, title: St Elsewhere Hospital, methods: [st-elsewhere]}
+`, map[string]int{
+		"elsewhere st-elsewhere st-elsewhere:alice": 2, "elsewhere st-elsewhere st-elsewhere:bob": 1,
+		" st-nowhere st-nowhere:alice": 1, " reading-room site:reading-room": 1, " local alice": 1,
+	})
+}
+
+func visitsAre(t *testing.T, organisations string, want map[string]int) {
+	t.Helper()
+	f := start(t, options{top: "trusted_proxies: [127.0.0.1]", users: partners + readingRoom, apps: partnerApps + roomApp + organisations})
 	began := time.Now().Add(-time.Second)
 	p := elsewhere(t)
 	for _, user := range []string{"alice", "bob", "alice"} {
@@ -48,12 +63,11 @@ func TestEveryVisitByALinkOrAPlaceIsCounted(t *testing.T) {
 	}
 	got := make(map[string]int)
 	for _, r := range rows {
-		got[r.Method+" "+r.User] += r.Visits
+		got[r.Organisation+" "+r.Method+" "+r.User] += r.Visits
 		if r.First.Before(began) || r.Last.Before(r.First) || r.Last.After(time.Now()) {
 			t.Errorf("%s: from %s to %s", r.User, r.First, r.Last)
 		}
 	}
-	want := map[string]int{"st-elsewhere st-elsewhere:alice": 2, "st-elsewhere st-elsewhere:bob": 1, "st-nowhere st-nowhere:alice": 1, "reading-room site:reading-room": 1}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("visits (-want +got):\n%s", diff)
 	}

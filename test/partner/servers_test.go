@@ -129,6 +129,15 @@ func example(t *testing.T, name string) string {
 	return path
 }
 
+// runToEnd runs a program that says nothing but what is wrong.
+func runToEnd(name string, args ...string) error {
+	cmd := exec.Command(name, args...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w: %s", name, err, out)
+	}
+	return nil
+}
+
 // output runs a program to its end.
 func output(t *testing.T, dir, name string, args ...string) string {
 	t.Helper()

@@ -11,8 +11,8 @@ import (
 func TestWhereTheUserComesFrom(t *testing.T) {
 	each(t, func(t *testing.T, p page, start func(t *testing.T, settings []string) string) {
 		// As long as Blowfish's can be, with other bytes than ASCII's.
-		long := keys{key: strings.Repeat("00ff80", 18) + "0a0d", mac: strings.Repeat("80", 16)}
-		odd := keys{key: "00ff80fe7f" + strings.Repeat("c3", 12), mac: legacyKeys.mac}
+		long := keys{key: "00ff80fe7f0a0df2ad0bbe602729488b075b5962aa818120b4622845937283b4b9e7c1e134118e64e0d7b1017c84fb93d2ea94c4ac0b56b2", mac: "80ff00348a629f5ceed032c3e8706ec4", app: app}
+		odd := keys{key: "00ff80fe7f990cb8ebd0afb7150da453", mac: legacyKeys.mac, app: app}
 		if p.only16 {
 			long.key, odd.key = long.key[:32], odd.key[:32]
 		}
@@ -30,6 +30,7 @@ func TestWhereTheUserComesFrom(t *testing.T) {
 		}
 		for _, tt := range tests {
 			t.Run(tt.way, func(t *testing.T) {
+				t.Parallel() // servers take their time to start
 				at := start(t, tt.keys.settings(tt.form, tt.userFrom, tt.nameFrom))
 				if tt.way == "remote user" && p.remote == refused {
 					if at != "" {
@@ -48,8 +49,8 @@ func TestWhereTheUserComesFrom(t *testing.T) {
 					return
 				}
 				_, said := sent(t, got, tt.keys, tt.form)
-				if said.user != tt.user || said.name != tt.name {
-					t.Errorf("says %q, %q; want %q, %q", said.user, said.name, tt.user, tt.name)
+				if said.User != tt.user || said.Name != tt.name {
+					t.Errorf("says %q, %q; want %q, %q", said.User, said.Name, tt.user, tt.name)
 				}
 			})
 		}
@@ -60,18 +61,19 @@ func TestWhereTheUserComesFrom(t *testing.T) {
 func TestBadSettingsMakeNoToken(t *testing.T) {
 	each(t, func(t *testing.T, p page, start func(t *testing.T, settings []string) string) {
 		for fault, settings := range map[string][]string{
-			"short key":         keys{key: legacyKeys.key[:30], mac: legacyKeys.mac}.settings("legacy", "fixed:alice", ""),
-			"key not in hex":    keys{key: legacyKeys.key[:30] + "zz", mac: legacyKeys.mac}.settings("legacy", "fixed:alice", ""),
-			"half a byte":       keys{key: legacyKeys.key + legacyKeys.key + "0", mac: legacyKeys.mac}.settings("legacy", "fixed:alice", ""),
-			"short mac key":     keys{key: legacyKeys.key, mac: legacyKeys.mac[:30]}.settings("legacy", "fixed:alice", ""),
-			"short modern key":  keys{key: modernKeys.key[:62], partner: "p", audience: "a"}.settings("modern", "fixed:alice", ""),
-			"no partner":        keys{key: modernKeys.key, audience: "a"}.settings("modern", "fixed:alice", ""),
-			"no audience":       keys{key: modernKeys.key, partner: "p"}.settings("modern", "fixed:alice", ""),
+			"short key":         keys{key: legacyKeys.key[:30], mac: legacyKeys.mac, app: app}.settings("legacy", "fixed:alice", ""),
+			"key not in hex":    keys{key: legacyKeys.key[:30] + "zz", mac: legacyKeys.mac, app: app}.settings("legacy", "fixed:alice", ""),
+			"half a byte":       keys{key: legacyKeys.key + legacyKeys.key + "0", mac: legacyKeys.mac, app: app}.settings("legacy", "fixed:alice", ""),
+			"short mac key":     keys{key: legacyKeys.key, mac: legacyKeys.mac[:30], app: app}.settings("legacy", "fixed:alice", ""),
+			"short modern key":  keys{key: modernKeys.key[:62], partner: "p", audience: "a", app: app}.settings("modern", "fixed:alice", ""),
+			"no partner":        keys{key: modernKeys.key, audience: "a", app: app}.settings("modern", "fixed:alice", ""),
+			"no audience":       keys{key: modernKeys.key, partner: "p", app: app}.settings("modern", "fixed:alice", ""),
 			"unknown form":      modernKeys.settings("Modern", "fixed:alice", ""),
 			"unknown user_from": modernKeys.settings("modern", "remote_user", ""),
 			"no application":    append(modernKeys.settings("modern", "fixed:alice", ""), "HANDOFF_APP="),
 		} {
 			t.Run(fault, func(t *testing.T) {
+				t.Parallel()
 				at := start(t, settings)
 				if at == "" {
 					return // it did not even start

@@ -37,8 +37,8 @@ func TestStrangeRequestsDoNoHarm(t *testing.T) {
 				t.Errorf("%q: a token is sent to %q", target, location)
 			}
 			// It still serves people.
-			if _, said := sent(t, visit(t, http.MethodGet, at, "alice", ""), modernKeys, p.modern); said.user != "alice" {
-				t.Fatalf("after %q it takes alice for %q", target, said.user)
+			if _, said := sent(t, visit(t, http.MethodGet, at, "alice", ""), modernKeys, p.modern); said.User != "alice" {
+				t.Fatalf("after %q it takes alice for %q", target, said.User)
 			}
 		}
 	})
