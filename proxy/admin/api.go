@@ -20,6 +20,8 @@ type Parts struct {
 	Accounts *accounts.Accounts // nil: none are kept
 	Guard    *Guard             // gives passes; nil: the socket asks for none
 	Methods  func() []MethodState
+	// Refresh compares accounts with the directory of a method now; nil: none are kept.
+	Refresh func(ctx context.Context, method string, dry, force bool) (accounts.Refreshed, error)
 	// Config is the configuration in force as YAML, with secrets masked.
 	Config func() ([]byte, error)
 	Log    *slog.Logger

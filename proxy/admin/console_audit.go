@@ -76,6 +76,11 @@ func (c *Console) audit(v *visit) (shown, error) {
 	return page, nil
 }
 
+// Further reports whether lines are searched by what the page shows only when asked.
+func (a auditView) Further() bool {
+	return a.Method+a.App+a.Account+a.RequestID != "" || !a.Bound && a.Organisation != ""
+}
+
 // days reads the first and the last day.
 func (a *auditView) days() (problem string) {
 	var err error

@@ -121,7 +121,10 @@ func TestAuditTrailIsSearchedTurnedAndTakenAlong(t *testing.T) {
 	}
 	b := h.as("viewer")
 	b.get("/audit?account="+a.ID).want(t, http.StatusOK, "Account created", "Identity linked", "/people/"+a.ID)
-	b.get("/audit?request_id=code7").want(t, http.StatusOK, "person 007")
+	b.get("/audit?request_id=code7").want(t, http.StatusOK, "person 007", "<details open>")
+	if res := b.get("/audit?result=ok"); strings.Contains(res.body, "<details open>") {
+		t.Error("fields that nobody asked for are open")
+	}
 	b.get("/audit?actor=per%00s%ffon%20001").want(t, http.StatusOK, `value="person 001"`, "24 Nov 2026") // as PostgreSQL takes it
 	b.get("/people/%00").want(t, http.StatusNotFound)
 	b.get("/audit?actor=nobody").want(t, http.StatusOK, "No line fits that search.")

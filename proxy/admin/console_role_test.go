@@ -263,3 +263,42 @@ func TestPagesShowNoButtonThatTheRoleMayNotPress(t *testing.T) {
 }
 
 func cmpState(a, b state) string { return cmp.Diff(a, b) }
+
+// TestConsoleAndAPIAgreeOnWhoMay do the same thing.
+func TestConsoleAndAPIAgreeOnWhoMay(t *testing.T) {
+	same := map[string]string{
+		"GET /people": "GET /accounts", "GET /people/{id}": "GET /accounts/{account}", "GET /audit": "GET /audit", "GET /usage": "GET /usage",
+		"GET /sessions": "GET /sessions", "GET /methods": "GET /methods", "GET /configuration": "GET /config", "POST /sessions/end": "POST /sessions/revoke",
+		"POST /people/new": "POST /accounts", "POST /people/{id}/edit": "PATCH /accounts/{account}", "POST /people/import": "POST /import/accounts",
+		"POST /people/{id}/disable": "POST /accounts/{account}/disable", "POST /people/{id}/enable": "POST /accounts/{account}/enable",
+		"POST /people/{id}/exempt": "POST /accounts/{account}/exempt", "POST /people/{id}/not-exempt": "POST /accounts/{account}/exempt",
+		"POST /people/{id}/unlink": "POST /accounts/{account}/unlink", "POST /people/{id}/link": "POST /accounts/{account}/link",
+		"POST /people/{id}/end-session": "POST /accounts/{account}/sessions/end", "POST /people/{id}/end-sessions": "POST /accounts/{account}/sessions/end",
+		"POST /people/{id}/roles": "PUT /accounts/{account}/roles", "POST /people/{id}/reset-totp": "DELETE /accounts/{account}/totp", "POST /people/{id}/delete": "DELETE /accounts/{account}",
+	}
+	type rule struct {
+		Least Role
+		Whole bool
+	}
+	api := map[string]rule{}
+	for _, rt := range routes {
+		api[rt.method+" "+rt.path] = rule{rt.least, rt.whole}
+	}
+	compared := 0
+	for _, d := range doors() {
+		name, ok := same[d.pattern]
+		if !ok {
+			if strings.HasPrefix(d.pattern, "POST ") {
+				t.Errorf("%s has no like in the API", d.pattern)
+			}
+			continue
+		}
+		compared++
+		if want, found := api[name]; !found || want != (rule{d.least, d.whole}) {
+			t.Errorf("%s: %+v, and %s: %+v", d.pattern, rule{d.least, d.whole}, name, want)
+		}
+	}
+	if compared != len(same) {
+		t.Errorf("%d of %d were compared", compared, len(same))
+	}
+}
