@@ -188,7 +188,7 @@ func TestSE15ParallelRequestsKeepTheSession(t *testing.T) {
 	for round := range 2 {
 		for range 100 {
 			wg.Go(func() {
-				if status := statusOf(f.get("/x", alice)); status != 200 {
+				if status := statusOf(f.get("/x", alice, "Accept: text/html")); status != 200 {
 					t.Errorf("round %d: status %d", round, status)
 				}
 			})
@@ -199,7 +199,7 @@ func TestSE15ParallelRequestsKeepTheSession(t *testing.T) {
 		}
 	}
 	f.restart()
-	if status := statusOf(f.get("/x", alice)); status != 200 {
+	if status := statusOf(f.get("/x", alice, "Accept: text/html")); status != 200 {
 		t.Errorf("after a restart: %d", status)
 	}
 }
