@@ -4,9 +4,9 @@
 // The bearer token of a request says which organisation sends it (token.go), and
 // everything that follows is limited to that one. A body is read into a document in
 // the schema's own spelling, whatever the provider's is (read.go, spelling.go). PATCH
-// changes the document of what is stored (patch.go). A document that fits the schema
-// (schema.go) becomes an account or a group (user.go, group.go), and the other way
-// round. A filter is turned into a query of accounts as far as that can answer it, and
+// changes the document of what is stored (patch.go, apply.go). A document that fits the
+// schema (schema.go) becomes an account or a group (user.go, group.go), and the other
+// way round. A filter is turned into a query of accounts as far as that can answer it, and
 // the rest is decided document by document (filter.go, compare.go, plan.go).
 package scim
 

@@ -57,6 +57,9 @@ func measured(t *testing.T, what string, do func(look func())) {
 }
 
 func TestTenThousandUsersPageByPage(t *testing.T) {
+	if raceEnabled || testing.Short() {
+		t.Skip("figures with the race detector mean nothing, and ten thousand users take a while")
+	}
 	const people = 10_000
 	var file bytes.Buffer
 	file.WriteString("username,email,name,organisation,attribute:department\n")
