@@ -178,6 +178,7 @@ func (w *ruin) breaks(b *signingIn, password, reason string) *httptest.ResponseR
 }
 
 func (w *ruin) figures() string {
+	w.t.Helper()
 	res := httptest.NewRecorder()
 	admin.NewListener(admin.ListenerParts{Metrics: w.Metrics, Near: true}).ServeHTTP(res, httptest.NewRequest("GET", "/metrics", nil))
 	return res.Body.String()

@@ -29,7 +29,7 @@ func (s *Server) formLimit(verb string) int64 {
 // describe publishes what a method's provider needs to know of us: of the method
 // that is named, or the app's first that has such a description.
 func (s *Server) describe(x *exchange, set *Set, name string) error {
-	for _, m := range x.app.Methods {
+	for _, m := range x.app.all() {
 		if name != "" && m != name {
 			continue
 		}
@@ -91,7 +91,7 @@ func (s *Server) landing(x *exchange, r *http.Request, set *Set) error {
 // unasked returns the app's method that takes r although nobody asked for it, and
 // where it leads to.
 func (set *Set) unasked(app *App, r *http.Request) (*Method, string) {
-	for _, name := range app.Methods {
+	for _, name := range app.all() {
 		m, auth, err := set.opened(app, name)
 		if err != nil {
 			continue
@@ -144,7 +144,7 @@ func (s *Server) goodbye(x *exchange, r *http.Request, set *Set) error {
 
 // sender returns the app's method whose provider r says that it comes from.
 func (set *Set) sender(app *App, r *http.Request) (*Method, authn.Carried) {
-	for _, name := range app.Methods {
+	for _, name := range app.all() {
 		m, auth, err := set.opened(app, name)
 		if err != nil {
 			continue

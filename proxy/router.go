@@ -40,6 +40,9 @@ func (a *App) offers(method string) bool {
 	return slices.Contains(a.Methods, method) || slices.Contains(a.Guests, method)
 }
 
+// all are the methods that offers is true for, the app's own first.
+func (a *App) all() []string { return slices.Concat(a.Methods, a.Guests) }
+
 // invites reports whether the app offers a method to people of an organisation alone.
 func (a *App) invites(method string) bool { return slices.Contains(a.Guests, method) }
 

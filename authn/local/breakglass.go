@@ -100,8 +100,8 @@ func (c *BreakGlass) open(env authn.Env, now func() time.Time) (*breakGlass, err
 	if err != nil {
 		return nil, fmt.Errorf("break_glass: read users: %w", err)
 	}
-	env.Tries = &counts{now: now}
-	plain := (&Config{Lockout: Lockout{Failures: 5, AccountFailures: 10, AccountWindow: 20 * time.Minute, NetworkFailures: 50}}).open(env, people, now)
+	env.Tries, env.People = &counts{now: now}, nil
+	plain := (&Config{Users: c.Users, TOTP: totpOff, Lockout: Lockout{Failures: 5, AccountFailures: 10, AccountWindow: 20 * time.Minute, NetworkFailures: 50}}).open(env, people, now)
 	return &breakGlass{plain: plain, config: *c, notices: newNotices(c.Notify, env)}, nil
 }
 

@@ -59,7 +59,7 @@ func encrypted(plain string, s sealing) string {
 	public := s.to().key.(*rsa.PrivateKey).PublicKey
 	var wrapped []byte
 	if s.transport == "http://www.w3.org/2001/04/xmlenc#rsa-1_5" {
-		wrapped, err = rsa.EncryptPKCS1v15(rand.Reader, &public, key) //nolint
+		wrapped, err = rsa.EncryptPKCS1v15(rand.Reader, &public, key)
 	} else {
 		wrapped, err = rsa.EncryptOAEPWithOptions(rand.Reader, &public, key, &rsa.OAEPOptions{Hash: s.hash, MGFHash: s.mask})
 	}

@@ -175,7 +175,7 @@ func hostFor(file *config.File, method, given string) string {
 		return given
 	}
 	for _, app := range file.Apps {
-		for _, name := range app.Methods {
+		for _, name := range slices.Concat(app.Methods, file.Guests(&app)) {
 			m := slices.IndexFunc(file.Methods, func(m config.Method) bool { return m.Name == name })
 			if m >= 0 && file.Methods[m].Kind == "handoff" && (method == "" || method == name) && len(app.Hosts) > 0 {
 				return app.Hosts[0]

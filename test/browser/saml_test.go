@@ -273,3 +273,25 @@ func TestSAMLInTwoTabsAtOnce(t *testing.T) {
 	two.signInAtSSP(ssptest.Alice, ssptest.AlicePassword)
 	two.says("GET /echo?tab=1")
 }
+
+// TestSAMLFromATileOfTheProvidersPortal: where answers that nobody asked for are let in.
+func TestSAMLFromATileOfTheProvidersPortal(t *testing.T) {
+	tr := openTrial(t)
+	sp := tr.sp(tr.url)
+	idp := ssptest.Start(t, sp)
+	tr.learn(fmt.Sprintf("metadata: {url: %q}\n      insecure_idp_initiated: true\n      start_pages: [/echo]", idp.MetadataURL), "")
+	eventually(t, "the way is ready", func() bool { return strings.Contains(tr.logs.String(), "sign-in provider is ready") })
+	b := openBrowser(t, tr.hospital, "")
+	tile := idp.SSOURL + "?spentityid=" + url.QueryEscape(sp.EntityID) + "&RelayState="
+	b.open(tile + "/echo")
+	b.signInAtSSP(ssptest.Alice, ssptest.AlicePassword)
+	b.says("X-Forwarded-User: alice")
+	if got := b.location(); got != tr.url+"/echo" {
+		t.Errorf("arrived at %s", got)
+	}
+	b.open(tile + url.QueryEscape("https://evil.example/"))
+	b.says("Patients of today")
+	if got := b.location(); got != tr.url+"/" {
+		t.Errorf("arrived at %s", got)
+	}
+}
