@@ -139,7 +139,7 @@ func (s *Server) self(ctx context.Context, x *exchange, set *Set, sess *cookies.
 	if me.factors, err = s.Accounts.Factors(ctx, me.account.ID); err != nil {
 		return nil, noAccounts(err)
 	}
-	for _, name := range x.app.Methods {
+	for _, name := range x.app.all() {
 		password, app := set.keeps(name)
 		me.password, me.app = me.password || password, me.app || app
 	}

@@ -353,6 +353,20 @@ func TestChangedPasswordHoldsAtOnceAndEndsTheOthers(t *testing.T) {
 	}
 }
 
+func TestPasswordOfAnOrganisationsOwnWayIn(t *testing.T) {
+	h := newHospital(t, "")
+	app := h.set.Load().hosts["app.test"]
+	app.Methods, app.Guests = []string{"code"}, []string{"local"}
+	b := h.aged(time.Minute)
+	wantPage(t, "the page", b.do("GET", "/sso/account", nil), http.StatusOK, "Change your password", "Authenticator app")
+	app.Guests = nil // the code by e-mail makes use of the password only
+	w := b.do("GET", "/sso/account", nil)
+	wantPage(t, "without it", w, http.StatusOK, "Change your password")
+	if strings.Contains(w.Body.String(), "Authenticator app") {
+		t.Error("offers an app that nothing asks for")
+	}
+}
+
 func TestGuessingThePresentPasswordEnds(t *testing.T) {
 	h := newHospital(t, "")
 	b := h.browser("alice", alicesPassword)
@@ -508,6 +522,12 @@ func TestPeopleOfAPlaceDoNotSeeEachOther(t *testing.T) {
 		t.Errorf("another reader is shown:\n%s", w.Body)
 	}
 	send(h.Server, "POST", "/sso/account/sessions", mine, url.Values{"others": {"1"}})
+	wantIn(t, h.Server, theirs, true)
+	if w := send(h.Server, "GET", "/sso/sign-out?choose=1", mine, nil); strings.Contains(w.Body.String(), "all my devices") {
+		t.Error("offers to sign out the other readers")
+	}
+	send(h.Server, "POST", "/sso/sign-out", mine, url.Values{"everywhere": {"1"}})
+	wantIn(t, h.Server, mine, false)
 	wantIn(t, h.Server, theirs, true)
 }
 

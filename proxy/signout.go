@@ -33,7 +33,7 @@ func (s *Server) askToSignOut(x *exchange, r *http.Request, set *Set) error {
 	if r.URL.Query().Get("choose") == "" && h.Get("Sec-Fetch-Site") == "same-origin" && h.Get("Sec-Fetch-Mode") == "navigate" && h.Get("Sec-Fetch-User") == "?1" && h.Get("Sec-Fetch-Dest") == "document" {
 		return s.endSession(x, r, set, false)
 	}
-	s.Pages.Write(x, http.StatusOK, &x.app.Look, pages.SignOut{Action: s.Prefix + "/sign-out", User: nameOf(&sess.Identity), Everywhere: true})
+	s.Pages.Write(x, http.StatusOK, &x.app.Look, pages.SignOut{Action: s.Prefix + "/sign-out", User: nameOf(&sess.Identity), Everywhere: !sess.Identity.Placed})
 	return nil
 }
 
@@ -69,7 +69,7 @@ func (s *Server) endSession(x *exchange, r *http.Request, set *Set, everywhere b
 	x.who = &sess.Identity
 	s.Log.Info("signed out", "request_id", x.id, "app", x.app.Name, "method", sess.Identity.Method,
 		"user", sess.Identity.User, "session", sess.Handle(), "client", x.peer)
-	if everywhere {
+	if everywhere && !sess.Identity.Placed { // all who are at a place are one person to us
 		if err := s.endOthers(x, r, &sess.Identity); err != nil {
 			return err
 		}

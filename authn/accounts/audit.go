@@ -37,7 +37,7 @@ type Filter struct {
 
 	Since, Until time.Time // from Since on, before Until
 	Before       int64     // ID of the last line of the page before
-	After        int64     // only lines with a greater ID, oldest first, to follow the trail; 0: see above
+	After        int64     // only lines with a greater ID, oldest first, to follow the trail; -1: all, oldest first; 0: newest first
 	Limit        int       // 1 to 1000; 0: 50
 }
 
@@ -98,7 +98,7 @@ func (l *Audit) List(ctx context.Context, f Filter) ([]Event, error) {
 		w.add(`id < ?`, f.Before)
 	}
 	order := `DESC`
-	if f.After > 0 {
+	if f.After != 0 {
 		w.add(`id > ?`, f.After)
 		order = `ASC`
 	}

@@ -438,3 +438,30 @@ func TestSessionsThatCouldNotBeEndedAreEndedAgain(t *testing.T) {
 		}
 	})
 }
+
+func TestTrailIsReadOnFromALine(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, w *world) {
+		for _, action := range []string{"one", "two", "three", "four"} {
+			if err := w.Audit.Append(t.Context(), Event{Actor: "x", Action: action, Result: "ok"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		newest, err := w.Audit.List(t.Context(), Filter{})
+		if err != nil || len(newest) != 4 || newest[0].Action != "four" {
+			t.Fatalf("newest first: %+v, %v", newest, err)
+		}
+		for after, want := range map[int64]string{-1: "one two", newest[3].ID: "two three", newest[1].ID: "four", newest[0].ID: ""} {
+			events, err := w.Audit.List(t.Context(), Filter{After: after, Limit: 2})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, e := range events {
+				got = append(got, e.Action)
+			}
+			if strings.Join(got, " ") != want {
+				t.Errorf("after %d: %q, want %q", after, got, want)
+			}
+		}
+	})
+}

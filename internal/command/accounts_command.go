@@ -25,7 +25,7 @@ func (sh *shell) accountsCommand() *cobra.Command {
 		sh.deed("enable", "Undo disable", http.MethodPost, "/enable", "is enabled"),
 		sh.accountsExempt(), sh.accountsLink(), sh.accountsUnlink(), sh.accountsRoles(), sh.accountsPassword(),
 		sh.deed("reset-totp", "Take the authenticator app and the recovery codes away, for who has lost both", http.MethodDelete, "/totp", "has no authenticator app"),
-		sh.accountsDelete(), sh.accountsImport(), sh.accountsExport(), sh.accountsUsage(), sh.accountsAudit(),
+		sh.accountsDelete(), sh.accountsImport(), sh.accountsExport(), sh.accountsRefresh(), sh.accountsUsage(), sh.accountsAudit(),
 	)
 	return cmd
 }

@@ -30,6 +30,9 @@ func (fg *running) openAdmin(file *config.File, store Store, secrets [][]byte) e
 		Sessions: fg.sessions, Accounts: fg.accounts, Guard: fg.guard, Methods: fg.methodStates,
 		Config: func() ([]byte, error) { return fg.file.Load().Dump() }, Log: fg.log,
 	}
+	if fg.refresher != nil {
+		parts.Refresh = fg.refresher.refresh
+	}
 	fg.api = admin.NewAPI(parts)
 	console, err := admin.NewConsole(parts)
 	if err != nil {

@@ -87,6 +87,7 @@ func (b *builder) organisations() []*proxy.Organisation {
 // scim takes requests of the organisations that have a token; nil where none has.
 func (b *builder) scim() *scim.Handler {
 	var all []scim.Organisation
+	deciding := b.file.DecidingGroups()
 	for i := range b.file.Organisations {
 		o := &b.file.Organisations[i]
 		if o.SCIM == nil {
@@ -94,6 +95,7 @@ func (b *builder) scim() *scim.Handler {
 		}
 		all = append(all, scim.Organisation{
 			Name: o.Name, Secret: scim.Hash(o.SCIM.Token.Reveal()), Kind: o.SCIM.Kind, Roles: o.SCIM.Roles, Domains: o.Domains,
+			Closed: slices.DeleteFunc(slices.Clone(deciding), func(g string) bool { return slices.Contains(o.SCIM.Groups, g) }),
 		})
 	}
 	if len(all) == 0 || b.accounts == nil {

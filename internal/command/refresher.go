@@ -97,9 +97,6 @@ func (r *refresher) take(ctx context.Context, method string, every time.Duration
 	return err == nil
 }
 
-// errNoDirectory says that there is nothing to compare with.
-var errNoDirectory = errors.New("there is no method of this name with a directory")
-
 // refresh compares now.
 func (r *refresher) refresh(ctx context.Context, method string, dry, force bool) (accounts.Refreshed, error) {
 	ctx, cancel := context.WithTimeout(ctx, refreshMost)
@@ -107,14 +104,14 @@ func (r *refresher) refresh(ctx context.Context, method string, dry, force bool)
 	methods := r.set().Methods()
 	i := slices.IndexFunc(methods, func(m *proxy.Method) bool { return m.Name == method })
 	if i < 0 {
-		return accounts.Refreshed{}, errNoDirectory
+		return accounts.Refreshed{}, admin.ErrNoDirectory
 	}
 	d, err := methods[i].Directory()
 	if err != nil {
 		return accounts.Refreshed{}, err
 	}
 	if d == nil {
-		return accounts.Refreshed{}, errNoDirectory
+		return accounts.Refreshed{}, admin.ErrNoDirectory
 	}
 	found, err := r.accounts.Refresh(ctx, accounts.Context{Actor: "directory:" + method}, d, accounts.Refreshing{
 		Method: method, Policy: methods[i].Admit, Dry: dry, Force: force,

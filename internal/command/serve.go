@@ -190,14 +190,14 @@ func (fg *running) open(file *config.File, tables Tables, opened, store Store, e
 	fg.builder.onError = fg.server.UpstreamFailed
 	fg.post.figures(fg.metrics)
 	fg.metrics.Gauge("foregate_sessions", "Sessions in this process's memory.", func() float64 { return float64(fg.sessions.Cached()) })
-	if err := fg.openAdmin(file, store, secrets); err != nil {
-		return err
-	}
 	if fg.accounts != nil {
 		fg.refresher = newRefresher(fg.accounts, spent, func() *proxy.Set { return fg.server.Set() }, fg.log, fg.metrics.Directories())
 		ctx, cancel := context.WithCancel(context.Background())
 		fg.background, fg.idle = cancel, make(chan struct{})
 		go func() { defer close(fg.idle); fg.refresher.run(ctx) }()
+	}
+	if err := fg.openAdmin(file, store, secrets); err != nil {
+		return err
 	}
 	return fg.swap(file)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"foregate/authn"
+	"foregate/authn/accounts"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -256,4 +257,16 @@ func write(t *testing.T, dir, name, content string, mode os.FileMode) string {
 		t.Fatal(err)
 	}
 	return full
+}
+
+func TestGroupsThatOpenSomethingAreFound(t *testing.T) {
+	f := &File{
+		Methods: []Method{{Admit: accounts.Policy{Groups: []string{"Users"}}}},
+		Apps: []App{
+			{Roles: accounts.Roles{FromGroups: map[string][]string{"admin": {"Admins", "Users"}}}, Rules: []Rule{{Groups: []string{"Wards"}}, {}}},
+		},
+	}
+	if diff := cmp.Diff([]string{"Admins", "Users", "Wards"}, f.DecidingGroups()); diff != "" {
+		t.Error(diff)
+	}
 }

@@ -81,6 +81,7 @@ func TestEachFaultHasPlaceAndWords(t *testing.T) {
 		"scim token, short":    {least + organisation("scim: {token: abc}"), "9:41: organisations[0].scim.token: the token is too short (found 3 bytes; allowed 32 bytes or more)"},
 		"scim token, spaces":   {least + organisation("scim: {token: "+strings.Repeat("s t", 11)+"}"), "9:41: organisations[0].scim.token: has spaces in it"},
 		"scim token, twice":    {least + organisation(scim+"}, {name: b, "+scim), "9:101: organisations[1].scim.token: is the token of the organisation"},
+		"scim group":           {least + organisation("scim: {groups: [''], token: "+strings.Repeat("t", 32)+"}"), "9:43: organisations[0].scim.groups[0]: is empty"},
 		"scim role":            {least + organisation("scim: {roles: [nurse, ''], token: "+strings.Repeat("t", 32)+"}"), "9:49: organisations[0].scim.roles[1]: is empty"},
 		"mail is needed":       {method("letter: {}"), "3:5: methods[0].letter: sends letters, and there is no section mail"},
 		"two redis":            {least + redis("addresses: ['r:1', 's:1']"), "10:19: storage.redis.addresses: a single server has one address (found 2 of them); set sentinel"},

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"foregate/authn"
@@ -12,6 +13,8 @@ type SCIM struct {
 	Token authn.Secret `yaml:"token" required:"true" doc:"Bearer token of the identity provider, 32 bytes or more: make one with foregate keys new."`
 	Kind  string       `yaml:"kind" doc:"Kind of the accounts that it makes, such as staff; none unless given."`
 	Roles []string     `yaml:"roles" doc:"Roles that it may give its people; none unless listed, and then those that they have stay."`
+
+	Groups []string `yaml:"groups" doc:"Groups that rules, roles or the admission of a method here name, and that it may keep all the same; any other group it may keep anyway."`
 }
 
 // scim checks the tokens: each says which organisation it is of, so no two are the same.
@@ -39,10 +42,31 @@ func (c *checker) scim() {
 				})
 			}
 		}
-		for j, role := range s.Roles {
-			if strings.TrimSpace(role) == "" {
-				c.fault(item(join(at, "roles"), j), FaultAt{Problem: "is empty", Remedy: "write the name of a role, or remove it"})
+		for list, names := range map[string][]string{"roles": s.Roles, "groups": s.Groups} {
+			for j, name := range names {
+				if strings.TrimSpace(name) == "" {
+					c.fault(item(join(at, list), j), FaultAt{Problem: "is empty", Remedy: "write a name, or remove it"})
+				}
 			}
 		}
 	}
+}
+
+// DecidingGroups are the names of groups that open something: to be a member of one is
+// not an organisation's to decide unless it is allowed to.
+func (f *File) DecidingGroups() []string {
+	var names []string
+	for i := range f.Methods {
+		names = append(names, f.Methods[i].Admit.Groups...)
+	}
+	for i := range f.Apps {
+		for _, groups := range f.Apps[i].Roles.FromGroups {
+			names = append(names, groups...)
+		}
+		for j := range f.Apps[i].Rules {
+			names = append(names, f.Apps[i].Rules[j].Groups...)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }

@@ -1,9 +1,11 @@
 package admin
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"mime"
 	"net/http"
@@ -18,6 +20,8 @@ type Parts struct {
 	Accounts *accounts.Accounts // nil: none are kept
 	Guard    *Guard             // gives passes; nil: the socket asks for none
 	Methods  func() []MethodState
+	// Refresh compares accounts with the directory of a method now; nil: none are kept.
+	Refresh func(ctx context.Context, method string, dry, force bool) (accounts.Refreshed, error)
 	// Config is the configuration in force as YAML, with secrets masked.
 	Config func() ([]byte, error)
 	Log    *slog.Logger
@@ -25,6 +29,7 @@ type Parts struct {
 
 const (
 	apiTime  = 10 * time.Minute // all sessions of a large store may have to end, one by one
+	bodyTime = time.Minute      // for a request that is no file to arrive
 	maxOrder = 256 << 10        // bytes of a request that is no file
 	maxFile  = 64 << 20
 )
@@ -70,7 +75,8 @@ func (a *API) For(who func(*http.Request) (Who, error)) http.Handler {
 // call is one request of somebody who may make it.
 type call struct {
 	*http.Request
-	who Who
+	who   Who
+	still func() bool // whether it is still whose it was
 }
 
 func (a *API) carryOut(w http.ResponseWriter, r *http.Request, rt *route, who func(*http.Request) (Who, error)) (any, error) {
@@ -87,12 +93,36 @@ func (a *API) carryOut(w http.ResponseWriter, r *http.Request, rt *route, who fu
 	if err := rightKind(r, rt); err != nil {
 		return nil, err
 	}
-	size := int64(maxOrder)
-	if rt.file {
-		size = maxFile
+	if err := takeBody(w, r, rt); err != nil {
+		return nil, err
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, size)
-	return rt.do(a, &call{Request: r, who: asks})
+	still := func() bool {
+		now, err := who(r)
+		return err == nil && now == asks
+	}
+	return rt.do(a, &call{Request: r, who: asks, still: still})
+}
+
+// takeBody reads what is no file before anything is done: a client that sends slowly
+// holds nothing but its connection, and that for a minute.
+func takeBody(w http.ResponseWriter, r *http.Request, rt *route) error {
+	if rt.file {
+		r.Body = http.MaxBytesReader(w, r.Body, maxFile)
+		return nil
+	}
+	conn := http.NewResponseController(w)
+	_ = conn.SetReadDeadline(time.Now().Add(bodyTime)) // what has no deadline is a test
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxOrder))
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return err
+	case err != nil:
+		return &refused{http.StatusRequestTimeout, "the request did not arrive whole"}
+	}
+	_ = conn.SetReadDeadline(time.Time{}) // or the answer would end with it
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
+	return nil
 }
 
 // rightKind refuses what a form of another site could send without asking: text, form
@@ -121,10 +151,6 @@ func (c *call) read(v any) error {
 	}
 	if err == nil || c.ContentLength == 0 {
 		return nil
-	}
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return err
 	}
 	return badOrder{errors.New("read the request: " + err.Error())}
 }

@@ -62,6 +62,9 @@ func (a *API) follow(c *call, f accounts.Filter, last int, w io.Writer) error {
 			return nil
 		case <-tick.C:
 		}
+		if !c.still() { // a token that was taken away ends what it has begun
+			return nil
+		}
 		if err := t.more(a, c, f, w); err != nil {
 			return err
 		}
@@ -117,7 +120,9 @@ func (t *tail) begin(a *API, c *call, f accounts.Filter, last int, w io.Writer) 
 // another order than that of the IDs.
 func (t *tail) more(a *API, c *call, f accounts.Filter, w io.Writer) error {
 	f.Limit = maxLimit
-	f.After = max(t.newest-lateLines, 0)
+	if f.After = t.newest - lateLines; f.After <= 0 {
+		f.After = -1 // all: 0 would be the newest first
+	}
 	lines := json.NewEncoder(w)
 	for {
 		events, err := a.Accounts.Audit.List(c.Context(), f)

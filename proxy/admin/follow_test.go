@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -90,6 +92,78 @@ func TestTrailIsFollowedWhereLinesCommitLate(t *testing.T) {
 	d := json.NewDecoder(out.Body)
 	if err := d.Decode(&e); err != nil || e.Account != late.ID || d.More() {
 		t.Errorf("%+v, %v", e, err)
+	}
+}
+
+// TestTrailIsFollowedInItsOrder, also where several lines have come since the last look.
+func TestTrailIsFollowedInItsOrder(t *testing.T) {
+	w := newWorld(t)
+	c := &call{Request: httptest.NewRequest("GET", "/", nil), who: owner}
+	for _, lines := range []int{5, 2 * maxLimit} { // a young trail, and an old one
+		told := tail{seen: make(map[int64]bool)}
+		out := httptest.NewRecorder()
+		try(t, told.begin(w.api, c, accounts.Filter{}, 0, out))
+		for range lines {
+			try(t, w.accounts.Audit.Append(t.Context(), accounts.Event{Actor: "x", Action: "sign_in", Result: "admitted"}))
+		}
+		try(t, told.more(w.api, c, accounts.Filter{}, out))
+		d := json.NewDecoder(out.Body)
+		n, last := 0, int64(0)
+		for d.More() {
+			var e accounts.Event
+			try(t, d.Decode(&e))
+			if e.ID <= last {
+				t.Fatalf("line %d after %d", e.ID, last)
+			}
+			n, last = n+1, e.ID
+		}
+		if n != lines {
+			t.Errorf("%d lines of %d", n, lines)
+		}
+	}
+}
+
+func TestTrailIsNotFollowedByWhoMayNotAnyMore(t *testing.T) {
+	w := newWorld(t)
+	w.api.pace = time.Millisecond
+	w.guard.Use(rules)
+	srv := httptest.NewServer(w.listener(true))
+	t.Cleanup(srv.Close)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	t.Cleanup(cancel)
+	r, err := http.NewRequestWithContext(ctx, "GET", srv.URL+base+"/audit/stream?last=1", nil)
+	try(t, err)
+	r.Header.Set("Authorization", "Bearer "+nightly)
+	resp, err := srv.Client().Do(r)
+	try(t, err)
+	t.Cleanup(func() { _ = resp.Body.Close() })
+	lines := bufio.NewScanner(resp.Body)
+	next(t, lines)
+	w.guard.Use(Rules{})
+	if lines.Scan() || lines.Err() != nil {
+		t.Errorf("goes on: %s, %v", lines.Bytes(), lines.Err())
+	}
+}
+
+func TestHalfARequestChangesNothing(t *testing.T) {
+	w := newWorld(t)
+	srv := httptest.NewServer(w.api.For(func(*http.Request) (Who, error) { return owner, nil }))
+	t.Cleanup(srv.Close)
+	conn, err := net.Dial("tcp", srv.Listener.Addr().String())
+	try(t, err)
+	defer conn.Close()
+	body := `{"exempt":true}`
+	_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", AccountPath(w.alice.ID, "/exempt"), len(body)+1, body)
+	try(t, err)
+	try(t, conn.(*net.TCPConn).CloseWrite())
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	try(t, err)
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusRequestTimeout {
+		t.Errorf("status %s", resp.Status)
+	}
+	if a, err := w.accounts.Get(t.Context(), w.alice.ID); err != nil || a.Exempt {
+		t.Errorf("%+v, %v", a, err)
 	}
 }
 

@@ -99,6 +99,7 @@ var routes = []*route{
 	{method: "PUT", path: "/accounts/{account}/password", least: Owner, people: true, words: "Give an account a password and end its sessions", body: PasswordOrder{}, gives: accounts.Account{}, do: setPassword},
 	{method: "DELETE", path: "/accounts/{account}/password", least: Owner, people: true, words: "Take the password away and end the account's sessions", gives: accounts.Account{}, do: removePassword},
 	{method: "DELETE", path: "/accounts/{account}/totp", least: Owner, people: true, words: "Take the authenticator app and the recovery codes away, for who has lost both", gives: accounts.Account{}, do: changer((*accounts.Accounts).RemoveTOTP)},
+	{method: "POST", path: "/methods/{method}/refresh", least: Owner, people: true, whole: true, words: "Compare accounts with the directory of a method now; with dry_run say only what would change", body: RefreshOrder{}, gives: accounts.Refreshed{}, do: refreshAccounts},
 	{method: "POST", path: "/import/accounts", least: Owner, people: true, file: true, words: "Make and change accounts from a CSV file, all of it or nothing", gives: ImportInfo{}, do: importAccounts},
 }
 

@@ -2,7 +2,9 @@ package admin
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -80,6 +82,15 @@ func newWorld(t *testing.T) *world {
 			return []MethodState{{Name: "entra", Title: "Microsoft", Kind: "oidc", Usable: true}}
 		},
 		Config: func() ([]byte, error) { return []byte("session:\n  idle: 20m\n"), nil },
+		Refresh: func(_ context.Context, method string, dry, force bool) (accounts.Refreshed, error) {
+			switch {
+			case method != "ward-ad":
+				return accounts.Refreshed{}, ErrNoDirectory
+			case !force && !dry:
+				return accounts.Refreshed{}, fmt.Errorf("%w: 30 of 40", accounts.ErrTooMany)
+			}
+			return accounts.Refreshed{Seen: 40, Left: 30, Dry: dry}, nil
+		},
 	})
 	t.Cleanup(w.api.Close)
 	w.alice = w.create(accounts.Account{Username: "alice", Email: "alice@hospital.example", Name: "Alice Archer"})

@@ -22,8 +22,10 @@ func groupDocument(g *accounts.Group) map[string]any {
 	return doc
 }
 
-// storeGroup writes a checked document into a group.
-func storeGroup(doc map[string]any, g *accounts.Group) error {
+// storeGroup writes a checked document into a group. Of one that opens something here,
+// members can only be taken away.
+func (org *Organisation) storeGroup(doc map[string]any, g *accounts.Group) error {
+	before := *g
 	g.Name, _ = doc["displayName"].(string)
 	g.ExternalID, _ = doc["externalId"].(string)
 	members, _ := doc["members"].([]any)
@@ -41,7 +43,22 @@ func storeGroup(doc map[string]any, g *accounts.Group) error {
 	}
 	slices.Sort(g.Members)
 	g.Members = slices.Compact(g.Members)
+	closed := slices.ContainsFunc(org.Closed, func(name string) bool { return sameName(name, g.Name) })
+	came := func(id string) bool {
+		_, was := slices.BinarySearch(before.Members, id)
+		return !was
+	}
+	if closed && (!sameName(before.Name, g.Name) || slices.ContainsFunc(g.Members, came)) {
+		return wrong(invalidValue, "Who is in the group %q decides about access here, so this organisation may not fill it. Whoever runs this service can allow it.", g.Name)
+	}
 	return nil
+}
+
+// sameName reports whether an application could take two names of groups for one.
+func sameName(a, b string) bool {
+	x, errX := accounts.Canonical(a)
+	y, errY := accounts.Canonical(b)
+	return a == b || errX == nil && errY == nil && x == y
 }
 
 // shownGroup is a group as it is answered.

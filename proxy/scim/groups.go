@@ -57,7 +57,7 @@ func (c *call) createGroup() (answer, error) {
 		return answer{}, err
 	}
 	g := accounts.Group{Organisation: c.org.Name}
-	if err := storeGroup(doc, &g); err != nil {
+	if err := c.org.storeGroup(doc, &g); err != nil {
 		return answer{}, err
 	}
 	if g, err = c.Accounts.CreateGroup(c.ctx, c.context(), g); err != nil {
@@ -79,7 +79,7 @@ func (c *call) replaceGroup(id string) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	g, err := c.changeGroup(id, func(g *accounts.Group) error { return storeGroup(doc, g) })
+	g, err := c.changeGroup(id, func(g *accounts.Group) error { return c.org.storeGroup(doc, g) })
 	if err != nil {
 		return answer{}, err
 	}
@@ -101,7 +101,7 @@ func (c *call) patchGroup(id string) (answer, error) {
 		if err != nil {
 			return err
 		}
-		return storeGroup(doc, g)
+		return c.org.storeGroup(doc, g)
 	})
 	if err != nil {
 		return answer{}, err

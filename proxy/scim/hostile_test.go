@@ -406,6 +406,26 @@ func TestAddressesOfOtherDomainsAreRefused(t *testing.T) {
 	w.refused(400, invalidValue, "PATCH", "/Users/"+a.ID, patch(`{"op":"replace","path":"emails[type eq \"work\"].value","value":"b@hospital.example"}`))
 }
 
+func TestGroupsThatOpenSomethingAreNotTheOrganisationsToFill(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.user("alice"), w.user("bob")
+	early := "/Groups/" + w.want(201, "POST", "/Groups", `{"displayName":"Night-Admins","members":[{"value":"`+alice+`"},{"value":"`+bob+`"}]}`).id()
+	other := "/Groups/" + w.want(201, "POST", "/Groups", `{"displayName":"Ward 7"}`).id()
+	w.Organisations[0].Closed = []string{"Careplan-Admins", "night-admins"}
+
+	for _, name := range []string{"Careplan-Admins", "careplan-ADMINS", "Ｃareplan-Admins", " Careplan-Admins "} {
+		w.refused(400, invalidValue, "POST", "/Groups", `{"displayName":"`+name+`"}`)
+		w.refused(400, invalidValue, "PATCH", other, patch(`{"op":"replace","path":"displayName","value":"`+name+`"}`))
+		w.refused(400, invalidValue, "PUT", other, `{"displayName":"`+name+`"}`)
+	}
+	// Of one that was there before the name meant anything people can be taken out.
+	w.want(204, "PATCH", early, patch(`{"op":"remove","path":"members[value eq \"`+bob+`\"]"}`))
+	w.refused(400, invalidValue, "PATCH", early, patch(`{"op":"add","path":"members","value":[{"value":"`+bob+`"}]}`))
+	w.want(204, "PATCH", early, patch(`{"op":"replace","path":"displayName","value":"Night shift"}`))
+	w.refused(400, invalidValue, "PATCH", early, patch(`{"op":"replace","path":"displayName","value":"Night-Admins"}`))
+	w.want(201, "POST", "/Groups", `{"displayName":"Careplan-Admins-2"}`)
+}
+
 func TestDiscovery(t *testing.T) {
 	w := newWorld(t)
 	got := w.want(200, "GET", "/ServiceProviderConfig", "")
@@ -550,7 +570,7 @@ func FuzzBody(f *testing.F) {
 				var a accounts.Account
 				_ = org.store(doc, &a)
 				again := org.userDocument(&a)
-				_ = storeGroup(doc, &accounts.Group{})
+				_ = org.storeGroup(doc, &accounts.Group{})
 				_ = again
 			}
 			r.Body = httptest.NewRequest(http.MethodPost, base, strings.NewReader(body)).Body

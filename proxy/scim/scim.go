@@ -32,6 +32,9 @@ type Organisation struct {
 	// Domains are those of its people's addresses: no other address becomes that of an
 	// account. ".hospital.example" is all below. None: any.
 	Domains []string
+
+	// Closed are the names of groups that it may not keep: those that open something here.
+	Closed []string
 }
 
 // Config is what a Handler needs.

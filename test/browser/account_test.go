@@ -3,7 +3,7 @@ package browser
 import (
 	"fmt"
 	"net/http/httptest"
-	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -11,12 +11,11 @@ import (
 
 	"github.com/pquerna/otp/totp"
 
-	"foregate/authn/accounts"
 	"foregate/authn/local"
-	"foregate/internal/database"
 	"foregate/internal/demo"
 )
 
+// hasher is what the product makes hashes of accounts with.
 type hasher struct{}
 
 func (hasher) Hash(password string) (string, error)       { return local.Hash(password) }
@@ -25,39 +24,29 @@ func (hasher) Verify(hash, password string) (bool, error) { return local.Verify(
 const alicesPassword = "correct horse battery"
 
 // openWard is a Foregate whose one way in is a user name and the password of an
-// account. Alice has one.
+// account. Its operator has made one for Alice.
 func openWard(t *testing.T, settings string) (url string) {
 	t.Helper()
 	dir, address, admin := t.TempDir(), freeAddress(t), freeAddress(t)
-	if err := os.Mkdir(filepath.Join(dir, "data"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	db, err := database.Open(t.Context(), filepath.Join(dir, "data", "foregate.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	people, err := accounts.Open(t.Context(), accounts.DB{Writer: db.Writer, Reader: db.Reader}, accounts.Env{Passwords: hasher{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	desk := accounts.Context{Actor: "desk"}
-	alice, err := people.Create(t.Context(), desk, accounts.Account{Username: "aarcher", Email: "alice@hospital.example", Name: "Alice Archer", Roles: []string{"nurse"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := people.SetPassword(t.Context(), desk, alice.ID, alicesPassword); err != nil {
-		t.Fatal(err)
-	}
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
-	}
 	app := httptest.NewServer(demo.App())
 	t.Cleanup(app.Close)
 	path := filepath.Join(dir, "foregate.yaml")
 	write(t, path, fmt.Appendf(nil, wardFile, address, admin, settings, app.URL))
 	h := &hospital{program: start(t, "serve", "-c", path), t: t, admin: admin}
 	h.ready()
+	operate(t, "", "accounts", "create", "-c", path, "--username", "aarcher", "--email", "alice@hospital.example", "--name", "Alice Archer", "--role", "nurse")
+	operate(t, alicesPassword+"\n", "accounts", "password", "aarcher", "-c", path)
 	return "http://" + address
+}
+
+// operate runs a command of the operator with this on its standard input.
+func operate(t *testing.T, input string, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), binary, args...)
+	cmd.Stdin = strings.NewReader(input)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("foregate %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
 }
 
 const wardFile = `
