@@ -24,6 +24,7 @@ type deployment struct {
 	*hospital
 	mail *mailtest.Server
 	file string // of the accounts
+	yaml string // the configuration
 	port string // of all hosts
 }
 
@@ -62,13 +63,13 @@ func openDeployment(t *testing.T, file string, people []accounts.Account, then .
 			do(a)
 		}
 	})
-	path := filepath.Join(dir, "foregate.yaml")
+	d.yaml = filepath.Join(dir, "foregate.yaml")
 	yaml := strings.NewReplacer("@LISTEN", https, "@ADMIN", d.admin, "@MAIL", d.mail.Addr, "@CA", d.mail.CA,
 		"@ISSUER", d.north.Issuer, "@APP", app.URL).Replace(file)
-	if err := os.WriteFile(path, []byte(yaml), 0o600); err != nil {
+	if err := os.WriteFile(d.yaml, []byte(yaml), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	d.program = start(t, "serve", "-c", path)
+	d.program = start(t, "serve", "-c", d.yaml)
 	d.ready()
 	return d
 }

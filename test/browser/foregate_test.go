@@ -22,6 +22,7 @@ import (
 
 	"foregate/authn/local"
 	"foregate/internal/demo"
+	"foregate/internal/ldaptest"
 	"foregate/internal/optest"
 	"foregate/test/free"
 )
@@ -43,7 +44,7 @@ func run(m *testing.M) int {
 	if err := build.Run(); err != nil {
 		return 1
 	}
-	return m.Run()
+	return ldaptest.Main(m)
 }
 
 // program is one run of the binary. It ends with the test.
