@@ -42,8 +42,8 @@ const leaveFreely = 20
 // Refresh compares all accounts that are linked to a directory's people with it.
 // Accounts that a sign-in or the directory made take over what it says, and are shut
 // while it does not vouch for their person; of other accounts only the sessions end
-// that came by this directory. Nobody gets an account. If the directory cannot be read
-// to its end, those whom it gave are compared, and nobody is taken for gone.
+// that came by this directory. Nobody gets an account. A directory that cannot be read
+// to its end changes nothing.
 func (a *Accounts) Refresh(ctx context.Context, c Context, d authn.Directory, how Refreshing) (Refreshed, error) {
 	began := time.Now()
 	r := &refresh{Accounts: a, c: c, how: how, issuer: d.Issuer(), found: Refreshed{Dry: how.Dry}, gone: make(map[string]string)}
@@ -64,12 +64,18 @@ func (a *Accounts) Refresh(ctx context.Context, c Context, d authn.Directory, ho
 		}
 		return r.here(ctx, id)
 	})
-	if err == nil {
-		for subject := range linked {
-			r.gone[subject] = "not in the directory"
-		}
+	for subject := range linked {
+		r.gone[subject] = "not in the directory"
 	}
-	err = errors.Join(err, r.shut(ctx))
+	if err == nil {
+		err = r.shut(ctx)
+	}
+	if err == nil {
+		err = r.takeOver(ctx)
+	}
+	if err != nil {
+		r.found.Changed, r.found.Back = 0, 0
+	}
 	r.found.Took = time.Since(began)
 	if how.Dry {
 		return r.found, err
@@ -92,6 +98,7 @@ type refresh struct {
 	issuer string
 	found  Refreshed
 	gone   map[string]string // subject → why
+	other  []Account         // that take something over: as they will be
 	total  int
 }
 
@@ -150,17 +157,28 @@ func (r *refresh) here(ctx context.Context, id authn.Identity) error {
 		r.found.Changed++
 		r.say(&account, fmt.Sprintf("changed %v", fields))
 	}
+	r.other = append(r.other, next)
+	return nil
+}
+
+// takeOver stores what here has found.
+func (r *refresh) takeOver(ctx context.Context) error {
 	if r.how.Dry {
 		return nil
 	}
-	_, err = r.change(ctx, r.c, "refresh", account.ID, func(x *Account) error {
-		x.Name, x.Email, x.Attributes = next.Name, next.Email, next.Attributes
-		if x.Status == Left {
-			x.Status = Active
+	for _, next := range r.other {
+		_, err := r.change(ctx, r.c, "refresh", next.ID, func(x *Account) error {
+			x.Name, x.Email, x.Attributes = next.Name, next.Email, next.Attributes
+			if x.Status == Left {
+				x.Status = Active
+			}
+			return nil
+		})
+		if err := ignoreGone(err); err != nil {
+			return err
 		}
-		return nil
-	})
-	return ignoreGone(err)
+	}
+	return nil
 }
 
 // shut takes access from those who have left.
@@ -224,7 +242,7 @@ func (r *refresh) note(ctx context.Context, failed error) error {
 		Detail: map[string]any{"seen": r.found.Seen, "linked": r.found.Linked, "changed": r.found.Changed, "left": r.found.Left, "back": r.found.Back},
 	}
 	if failed != nil {
-		e.Result, e.Detail["why"] = "failed", line(failed.Error())
+		e.Result, e.Detail = "failed", map[string]any{"seen": r.found.Seen, "why": line(failed.Error())}
 	}
 	return r.write(ctx, func(ctx context.Context, tx *sql.Tx) error { return r.append(ctx, tx, e) })
 }

@@ -123,14 +123,17 @@ func TestRefreshLeavesWhatAdministratorsDecided(t *testing.T) {
 	})
 }
 
-func TestRefreshThatBreaksOffTakesNobodyForGone(t *testing.T) {
+func TestRefreshThatBreaksOffChangesNothing(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, w *world) {
 		w.admitted(t, onDemand, member("alice", "Alice"))
 		w.admitted(t, onDemand, member("bob", "Bob"))
 		d := &ward{people: []authn.Identity{member("alice", "Alice Archer")}, fails: errors.New("the line broke")}
 		found, err := w.Refresh(t.Context(), nightly, d, directory)
-		if !errors.Is(err, d.fails) || found.Left != 0 || found.Changed != 1 {
+		if !errors.Is(err, d.fails) || found.Left != 0 {
 			t.Errorf("got %+v, %v", found, err)
+		}
+		if alice, err := w.ByUsername(t.Context(), "alice"); err != nil || alice.Name != "Alice" {
+			t.Errorf("alice became %+v, %v", alice, err)
 		}
 		w.admitted(t, onDemand, member("bob", "Bob"))
 		events, err := w.Audit.List(t.Context(), Filter{Action: "refresh", Result: "failed"})
