@@ -71,9 +71,14 @@ func TestSnippetsAreValid(t *testing.T) {
 // TestSnippetsAreReallyRead spoils each snippet: if that is not seen, the test above sees
 // nothing.
 func TestSnippetsAreReallyRead(t *testing.T) {
+	n := 0
 	for _, guide := range guides(t) {
 		for i, snippet := range snippets(read(t, guide)) {
-			for _, change := range [][2]string{{"    title:", "    titel:"}, {": https://", ": http://"}, {`"https://`, `"http://`}, {"client_id:", "client_di:"}, {"{file: secrets/", "{file: gone/"}, {"certificate: ", "certificate: gone/"}, {"{file: openathens.xml", "{file: gone.xml"}} {
+			for _, change := range [][2]string{
+				{"    title:", "    titel:"}, {"client_id:", "client_di:"},
+				{": https://", ": http://"}, {`url: "https://`, `url: "http://`},
+				{"{file: secrets/", "{file: gone/"}, {"certificate: ", "certificate: gone/"}, {"{file: openathens.xml", "{file: gone.xml"},
+			} {
 				if !strings.Contains(snippet, change[0]) {
 					continue
 				}
@@ -84,11 +89,15 @@ func TestSnippetsAreReallyRead(t *testing.T) {
 				if strings.Contains(spoilt, "entity_id: http://") || strings.Contains(spoilt, "federation.pem") && strings.Contains(change[1], "http:") {
 					continue // a name, not an address; or signed metadata, which may come by any road
 				}
+				n++
 				if _, err := parse(dir, snippet, spoilt); err == nil {
 					t.Errorf("%s, snippet %d: accepted with %q", filepath.Base(guide), i+1, change[1])
 				}
 			}
 		}
+	}
+	if n < 30 {
+		t.Errorf("spoilt only %d snippets", n)
 	}
 }
 
