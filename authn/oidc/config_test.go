@@ -70,6 +70,7 @@ func TestValidateNamesEachFault(t *testing.T) {
 		"no openid":           {func(c *Config) { c.Scopes = []string{"email"} }, []string{"scopes"}},
 		"scopes in one":       {func(c *Config) { c.Scopes = []string{"openid", "a b"} }, []string{"scopes[1]"}},
 		"offline_access":      {func(c *Config) { c.Scopes = []string{"openid", "offline_access"} }, []string{"scopes"}},
+		"to refresh":          {func(c *Config) { c.Scopes, c.Refresh = []string{"openid", "offline_access"}, true }, nil},
 		"fragment":            {func(c *Config) { c.ResponseMode = "fragment" }, []string{"response_mode"}},
 		"prompt none":         {func(c *Config) { c.Prompt = "none" }, []string{"prompt"}},
 		"two prompts":         {func(c *Config) { c.Prompt = "login consent" }, nil},

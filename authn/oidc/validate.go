@@ -128,8 +128,8 @@ func (c *Config) validateRequest(f *faults) {
 			f.add(fmt.Sprintf("scopes[%d]", i), fmt.Sprintf("%q is not one scope", s), "write one scope per entry")
 		}
 	}
-	if slices.Contains(c.Scopes, "offline_access") {
-		f.add("scopes", "asks for offline_access, but refresh tokens are not used", "remove offline_access")
+	if slices.Contains(c.Scopes, "offline_access") && !c.Refresh {
+		f.add("scopes", "asks for offline_access, and refresh is false, so nobody would use the refresh token", "remove one of the two")
 	}
 	f.choice("response_mode", c.ResponseMode, modeQuery, modeFormPost)
 	for _, p := range strings.Fields(c.Prompt) {
