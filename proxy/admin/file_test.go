@@ -210,7 +210,7 @@ func TestFiftyThousandAccountsPageByPage(t *testing.T) {
 	if worst > 2*time.Second || search > 100*time.Millisecond {
 		t.Errorf("too slow")
 	}
-	r, err := http.NewRequest("GET", base+"/export/accounts?format=json", nil)
+	r, err := http.NewRequest("GET", base+"/export/accounts?format=json", http.NoBody)
 	try(t, err)
 	var peak peakWriter
 	w.api.For(func(*http.Request) (Who, error) { return owner, nil }).ServeHTTP(&peak, r.WithContext(t.Context()))
