@@ -17,7 +17,8 @@ import (
 func tryDiscovery(t *testing.T, c *Config) error {
 	t.Helper()
 	full := c.filled()
-	client, err := newClient(full.CA, full.Timeout)
+	roots, err := loadCA(full.CA)
+	client := newClient(roots, full.Timeout)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,11 +24,7 @@ var errTooLarge = errors.New("answer is larger than 1 MiB")
 // newClient is the only way to the provider. It follows no redirect, since the
 // next host would be handed codes, secrets and tokens; it gives up after timeout;
 // and it ends bodies that do not.
-func newClient(ca authn.Path, timeout time.Duration) (*http.Client, error) {
-	roots, err := loadCA(ca)
-	if err != nil {
-		return nil, err
-	}
+func newClient(roots *x509.CertPool, timeout time.Duration) *http.Client {
 	return &http.Client{
 		Timeout: timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error {
@@ -44,7 +40,7 @@ func newClient(ca authn.Path, timeout time.Duration) (*http.Client, error) {
 			ResponseHeaderTimeout:  timeout,
 			MaxResponseHeaderBytes: 64 << 10,
 		}},
-	}, nil
+	}
 }
 
 // loadCA reads a PEM bundle; an empty path means the system's authorities.

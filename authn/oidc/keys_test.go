@@ -17,10 +17,7 @@ func (c *clock) now() time.Time { return c.at }
 
 func testKeys(t *testing.T, p *provider) (*keySet, *clock) {
 	t.Helper()
-	client, err := newClient("", time.Second)
-	if err != nil {
-		t.Fatal(err)
-	}
+	client := newClient(nil, time.Second)
 	t.Cleanup(client.CloseIdleConnections)
 	c := &clock{at: time.Now()}
 	return newKeySet(client, p.URL+"/jwks", c.now), c

@@ -74,14 +74,12 @@ func open(c *Config, env authn.Env, now func() time.Time) (*Method, error) {
 	}
 	m := &Method{cfg: c.filled(), name: env.Name, claims: env.Claims, once: env.Once, now: now, keys: []byte(`{"keys":[]}`)}
 	m.log = env.Log.With("method", env.Name)
-	client, err := newClient(m.cfg.CA, m.cfg.Timeout)
+	roots, err := loadCA(m.cfg.CA)
 	if err != nil {
 		return nil, fmt.Errorf("oidc: %w", err)
 	}
-	m.client = client
-	if m.renewing, err = newClient(m.cfg.CA, renewLimit); err != nil {
-		return nil, fmt.Errorf("oidc: %w", err)
-	}
+	client := newClient(roots, m.cfg.Timeout)
+	m.client, m.renewing = client, newClient(roots, renewLimit)
 	if m.cfg.ClientAuth == authPrivateKey {
 		if err := m.openSigner(); err != nil {
 			return nil, fmt.Errorf("oidc: %w", err)

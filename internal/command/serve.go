@@ -125,6 +125,7 @@ func start(file *config.File, tables Tables, errs io.Writer, newSecrets bool) (*
 		return nil, err
 	}
 	debug.FreeOSMemory() // reading the file and the pages took what serving does not need
+	forgetStart()
 	return fg, nil
 }
 

@@ -3,10 +3,10 @@ package admin
 import (
 	"context"
 	"errors"
-	"fmt"
 	"html/template"
 	"net/http"
 	"strings"
+	"sync"
 
 	"foregate/authn"
 	"foregate/authn/accounts"
@@ -18,7 +18,7 @@ import (
 type Console struct {
 	Parts
 	mux       *http.ServeMux
-	templates map[string]*template.Template
+	templates func() (map[string]*template.Template, error) // parsed when somebody first comes
 }
 
 const maxAsked = 64 << 10 // bytes of a form that is no file
@@ -70,10 +70,7 @@ func (d *door) opens(w Who) bool { return w.May(d.least) && (!d.whole || w.Organ
 // NewConsole returns the pages.
 func NewConsole(p Parts) (*Console, error) {
 	c := &Console{Parts: p, mux: http.NewServeMux()}
-	var err error
-	if c.templates, err = parsePages(); err != nil {
-		return nil, fmt.Errorf("admin: pages: %w", err)
-	}
+	c.templates = sync.OnceValues(parsePages)
 	for _, d := range doors() {
 		if !d.people || c.Accounts != nil {
 			c.mux.HandleFunc(d.pattern, c.guarded(d))

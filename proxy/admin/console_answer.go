@@ -124,7 +124,11 @@ func (c *Console) answer(v *visit, a shown, err error) {
 	var b bytes.Buffer
 	h := v.w.Header()
 	consoleHeaders(h, nonce)
-	if err := c.templates[a.page].ExecuteTemplate(&b, "layout.html", l); err != nil {
+	templates, err := c.templates()
+	if err == nil {
+		err = templates[a.page].ExecuteTemplate(&b, "layout.html", l)
+	}
+	if err != nil {
 		c.Log.Error("page of the console not rendered", "page", a.page, "err", err, "request_id", requestID(v.r.Context()))
 		http.Error(v.w, "Something went wrong on our side. Try again in a minute.", http.StatusInternalServerError)
 		return
