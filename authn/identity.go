@@ -13,6 +13,13 @@ type Identity struct {
 	Email   string `json:"e,omitempty"`  //
 	Checked bool   `json:"ev,omitempty"` // the issuer says that Email was verified
 
+	// Beside each other, since memory holds many: Placed says that the identity holds only
+	// where its method (Placed) says that its people are, Emergency that the person came
+	// in by break-glass (authn.Emergency), past all that decides about accounts. The proxy
+	// sets both.
+	Placed    bool `json:"pl,omitempty"`
+	Emergency bool `json:"em,omitempty"`
+
 	PreferredUsername string         `json:"p,omitempty"`
 	Name              string         `json:"n,omitempty"` // for people: "Alice Archer"
 	Groups            []string       `json:"g,omitempty"`
@@ -29,14 +36,6 @@ type Identity struct {
 	Until         time.Time `json:"x,omitzero"`   // until when the authorisation got at sign-in is current; zero: not said
 
 	Renew time.Time `json:"rn,omitzero"` // when the method's Refresh is due; zero: never
-
-	// Placed says that the identity holds only where its method (Placed) says that
-	// its people are. The proxy sets it.
-	Placed bool `json:"pl,omitempty"`
-
-	// Emergency says that the person came in by break-glass (authn.Emergency), past all
-	// that decides about accounts. The proxy sets it.
-	Emergency bool `json:"em,omitempty"`
 
 	// SID names the issuer's own session that this sign-in belongs to, so that the
 	// issuer can end it here (OpenID Connect Back-Channel Logout 1.0). May be empty.
