@@ -56,6 +56,17 @@ func (m *Method) Open() error {
 	return err
 }
 
+// Unstable reports whether nearly all people whom a partner's page sent lately had never
+// been seen before, as when it sends session identifiers.
+func (m *Method) Unstable() bool {
+	auth, err := m.open()
+	if err != nil {
+		return false
+	}
+	u, ok := auth.(interface{ Unstable() bool })
+	return ok && u.Unstable()
+}
+
 // Directory is the method if it knows everybody who may sign in, or nil.
 func (m *Method) Directory() (authn.Directory, error) {
 	auth, err := m.open()

@@ -66,6 +66,9 @@ func (fg *running) methodStates() []admin.MethodState {
 			if err != nil {
 				s.Why = authn.CutControl(err.Error(), 512)
 			}
+			if running.Unstable() {
+				s.Warning = "nearly all users that the partner's page sent lately had never been seen before: does it send session identifiers?"
+			}
 		}
 		fg.metrics.State(&s)
 		states = append(states, s)

@@ -16,6 +16,8 @@ type MethodState struct {
 	Kind   string `json:"kind"` // "oidc"
 	Usable bool   `json:"usable"`
 	Why    string `json:"why,omitempty"` // why it cannot be used
+	// Warning is what its people should look into though it can be used.
+	Warning string `json:"warning,omitempty"`
 
 	// SignIns of this process since its start, by result: ok, refused, failed, unavailable.
 	SignIns map[string]int `json:"sign_ins,omitempty"`
