@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"foregate/authn"
 	"foregate/authn/accounts"
@@ -86,8 +85,8 @@ func (s *Server) turnedAway(x *exchange, m *Method, a *authn.Attempt, id *authn.
 // may not come in any more is authn.ErrEnded; a database that does not answer changes
 // nothing.
 func (s *Server) readmitted(ctx context.Context, x *exchange, m *Method, before, now authn.Identity) (authn.Identity, error) {
-	if m == nil {
-		return s.withRoles(x, now)
+	if m == nil { // a reload took it away meanwhile: nobody knows who may come in by it
+		return authn.Identity{}, fmt.Errorf("renewing by method %q, which is gone", before.Method)
 	}
 	set, c := s.set.Load(), s.context(x, m, &now)
 	if err := s.scoped(ctx, set, m, &now, c); err != nil {
@@ -127,15 +126,4 @@ func (s *Server) withRoles(x *exchange, id authn.Identity) (authn.Identity, erro
 		return authn.Identity{}, errors.Join(authn.ErrEnded, err)
 	}
 	return id, nil
-}
-
-// languageOf is what the browser would like best; letters fall back from what there
-// is no text in.
-func languageOf(r *http.Request) string {
-	first, _, _ := strings.Cut(r.Header.Get("Accept-Language"), ",")
-	tag, _, _ := strings.Cut(first, ";")
-	if tag = strings.TrimSpace(tag); len(tag) > 35 || tag == "*" {
-		return ""
-	}
-	return tag
 }

@@ -98,9 +98,7 @@ func (s *Server) countToken(m *Method, result string) {
 	}
 	if f, ok := auth.(interface{ Format() string }); ok {
 		s.Metrics.Token(m.Name, f.Format(), result)
-	}
-	if u, ok := auth.(interface{ Unstable() bool }); ok {
-		s.Metrics.Unstable(m.Name, u.Unstable())
+		s.Metrics.Unstable(m.Name, m.Unstable())
 	}
 }
 

@@ -73,7 +73,7 @@ func (s *Server) sendProof(ctx context.Context, x *exchange, r *http.Request, m 
 		title = x.app.Name
 	}
 	err = s.Mail.Send(ctx, authn.Letter{
-		To: v.Address, Kind: "verify", App: x.app.Name, Language: languageOf(r),
+		To: v.Address, Kind: "verify", App: x.app.Name, Language: authn.LanguageOf(r),
 		Values: map[string]string{"code": code, "minutes": strconv.Itoa(proofMinutes), "app": title, "name": v.Name},
 	})
 	if err != nil {

@@ -138,14 +138,18 @@ func TestDirectNoticesAClosedConnection(t *testing.T) {
 
 // What an application sends on a connection that waits is nobody's answer.
 func TestHT1DirectDropsAConnectionThatSpeaksUnasked(t *testing.T) {
-	spoken := make(chan struct{}, 8)
+	spoken, answered := make(chan struct{}, 8), make(chan struct{})
 	a := startApp(t, func(a *app, c net.Conn, in *bufio.Reader) {
 		for {
 			if _, ok := a.next(in); !ok {
 				return
 			}
 			io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-			time.Sleep(20 * time.Millisecond) // the response has gone its way, the connection waits
+			select { // the client has its response, so the connection waits
+			case <-answered:
+			case <-time.After(patience):
+				return
+			}
 			io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison")
 			spoken <- struct{}{}
 		}
@@ -155,6 +159,7 @@ func TestHT1DirectDropsAConnectionThatSpeaksUnasked(t *testing.T) {
 		if _, body, _ := send(t, addr, get); body != "ok" {
 			t.Errorf("got %q", body)
 		}
+		answered <- struct{}{}
 		<-spoken
 	}
 	if n := a.conns.Load(); n != 3 {

@@ -173,7 +173,7 @@ func (m *method) send(ctx context.Context, a *authn.Attempt, to address.Address,
 		return "", authn.Unavailable("We cannot send codes right now. Try again in a minute.", fmt.Errorf("mailcode: look up account: %w", err))
 	}
 	err = m.env.Mail.Send(ctx, authn.Letter{
-		To: person.Email, Kind: "code", App: a.App, Language: languageOf(r),
+		To: person.Email, Kind: "code", App: a.App, Language: authn.LanguageOf(r),
 		Values: map[string]string{"code": code, "minutes": strconv.Itoa(m.minutes), "app": a.AppTitle, "name": person.Name},
 	})
 	if err != nil {
@@ -223,15 +223,4 @@ func (m *method) codeForm(a *authn.Attempt, problem string) authn.Form {
 		Problem: problem,
 		Facts:   map[string]string{"address": onetime.Address(a), "minutes": strconv.Itoa(m.minutes)},
 	}
-}
-
-// languageOf is what the browser would like best; the mailer falls back from what it
-// does not know.
-func languageOf(r *http.Request) string {
-	first, _, _ := strings.Cut(r.Header.Get("Accept-Language"), ",")
-	tag, _, _ := strings.Cut(first, ";")
-	if tag = strings.TrimSpace(tag); len(tag) > 35 || tag == "*" {
-		return ""
-	}
-	return tag
 }

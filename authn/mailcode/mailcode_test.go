@@ -621,7 +621,7 @@ func TestLanguageOfTheBrowser(t *testing.T) {
 	} {
 		r := posted()
 		r.Header.Set("Accept-Language", header)
-		if got := languageOf(r); got != want {
+		if got := authn.LanguageOf(r); got != want {
 			t.Errorf("%q: %q, want %q", header, got, want)
 		}
 	}
