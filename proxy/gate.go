@@ -126,6 +126,7 @@ func (s *Server) askToSignIn(x *exchange, r *http.Request, ended string) error {
 		address += "&kept=1"
 	} else if !safe {
 		address += "&lost=1" // what was posted is not repeated: the page says so
+		readAway(r)
 	}
 	if ended != "" {
 		address += "&ended=" + ended
@@ -142,6 +143,29 @@ func (s *Server) askToSignIn(x *exchange, r *http.Request, ended string) error {
 	}
 	redirect(x, status, address)
 	return nil
+}
+
+// What is read of a body that nobody wants.
+const (
+	maxUnread  = 8 << 20          // octets
+	unreadTime = 10 * time.Second // in all
+)
+
+// readAway takes in a body that is not kept. A browser that is still sending when the
+// connection closes shows an error of its own in place of the answer.
+func readAway(r *http.Request) {
+	if r.ContentLength > maxUnread || r.Header.Get("Expect") != "" {
+		return
+	}
+	buffer := make([]byte, 32<<10)
+	end := time.Now().Add(unreadTime)
+	for left := maxUnread; left > 0 && time.Now().Before(end); {
+		n, err := r.Body.Read(buffer)
+		if err != nil {
+			return
+		}
+		left -= n
+	}
 }
 
 // refererPath is the page that a form was sent from, where it is on this host.

@@ -234,9 +234,9 @@ func TestSAMLFromNothingKnownToSignedOut(t *testing.T) {
 	b.choose("Sign in for real")
 	b.signInAtSSP(ssptest.Alice, ssptest.AlicePassword)
 	b.says("Patients of today")
-	if !strings.Contains(tr.logs.String(), `"issuer":"`+mainIdP.EntityID+`"`) {
-		t.Error("nobody came from the main provider")
-	}
+	eventually(t, "the log says that somebody came from the main provider", func() bool {
+		return strings.Contains(tr.logs.String(), `"issuer":"`+mainIdP.EntityID+`"`)
+	})
 }
 
 // statusWith asks as a browser page does, with a session's cookie.

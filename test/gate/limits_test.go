@@ -119,7 +119,7 @@ type zeros struct{}
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 // logTime is how long a line may take from Foregate to this process.
-const logTime = 5 * time.Second
+const logTime = 20 * time.Second
 
 // waitForLog waits until the log says so.
 func (f *foregate) waitForLog(what string, limit time.Duration, said func(logs string) bool) {

@@ -43,9 +43,7 @@ func TestReentryTakesARefresh(t *testing.T) {
 	if in := b.get("/wards/7"); in.StatusCode != 200 {
 		t.Errorf("back in: %s", in.Status)
 	}
-	if !strings.Contains(f.logs.String(), "re-entered after being away") {
-		t.Error("the log does not tell of it")
-	}
+	f.waitForLog("the re-entry", logTime, func(logs string) bool { return strings.Contains(logs, "re-entered after being away") })
 
 	if left := 8*time.Second - time.Since(began); left > 0 {
 		<-time.After(left + 300*time.Millisecond)
@@ -198,6 +196,7 @@ func TestSE13WhatIsNotKept(t *testing.T) {
 		t.Errorf("a script: %s", r.Status)
 	}
 	for what, r := range map[string]answer{
+		"many megabytes": b.do("POST", "/x", url.Values{"note": {strings.Repeat("x", 6<<20)}}, nil),
 		"another site's": b.do("POST", "/x", form, http.Header{"Sec-Fetch-Site": {"cross-site"}, "Origin": {"https://evil.example"}}),
 		"too large":      b.do("POST", "/x", url.Values{"note": {strings.Repeat("x", 1<<20)}}, nil),
 		"json":           b.do("POST", "/x", form, http.Header{"Content-Type": {"application/json"}}),

@@ -68,9 +68,7 @@ func TestSM11AttemptOfAnotherWay(t *testing.T) {
 	if got.StatusCode != http.StatusBadRequest || b.cookie("foregate") != "" {
 		t.Errorf("%s", got.Status)
 	}
-	if !strings.Contains(f.logs.String(), "whose answers do not come here") {
-		t.Error("the log does not say why")
-	}
+	f.waitForLog("why", logTime, func(logs string) bool { return strings.Contains(logs, "whose answers do not come here") })
 }
 
 func TestSM15AndSM13AtTheDoor(t *testing.T) {
