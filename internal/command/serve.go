@@ -42,12 +42,15 @@ func (sh *shell) serveCommand() *cobra.Command {
 	return cmd
 }
 
-// serve runs until ctx ends, and reloads the file on SIGHUP.
+// serve runs until ctx ends, and reloads the file on SIGHUP and when it or what it
+// names has changed.
 func (sh *shell) serve(ctx context.Context, path string, newSecrets bool) error {
+	files := watch(path)
 	file, err := sh.load(path)
 	if err != nil {
 		return err
 	}
+	files.use(file)
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP) // before it serves: a signal that comes early must not end it
 	defer signal.Stop(hup)
@@ -55,10 +58,16 @@ func (sh *shell) serve(ctx context.Context, path string, newSecrets bool) error 
 	if err != nil {
 		return err
 	}
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
 	for {
 		select {
 		case <-hup:
-			fg.reload(sh, path)
+			fg.reload(sh, path, files)
+		case <-tick.C:
+			if files.due() {
+				fg.reload(sh, path, files)
+			}
 		case err := <-fg.failed:
 			fg.stop()
 			return err
@@ -76,6 +85,7 @@ type running struct {
 	api        *admin.API
 	guard      *admin.Guard
 	file       atomic.Pointer[config.File] // that is in force
+	started    *config.File                // the one at the start: what belongs to the process is as it says
 	log        *slog.Logger
 	builder    builder
 	sessions   *cookies.Sessions
@@ -93,6 +103,7 @@ type running struct {
 	adminSrv   *http.Server
 	failed     chan error
 	set        *proxy.Set
+	retired    retired
 	app        net.Addr // of the public listener
 }
 
@@ -101,7 +112,7 @@ type running struct {
 func start(file *config.File, tables Tables, errs io.Writer, newSecrets bool) (*running, error) {
 	tuneMemory()
 	log.SetOutput(io.Discard) // net/http writes there what a peer sent unasked; our own lines go through fg.log
-	fg := &running{log: newLog(file.Log, errs), failed: make(chan error, 4)}
+	fg := &running{started: file, log: newLog(file.Log, errs), failed: make(chan error, 4)}
 	for _, w := range file.Warnings {
 		fg.log.Warn("configuration", "warning", w.String())
 	}
@@ -270,25 +281,16 @@ func (fg *running) swap(file *config.File) error {
 	fg.guard.Use(rulesOfAdmin(file))
 	fg.file.Store(file)
 	fg.set = set
-	// Requests under way may still use the old set; nothing of it outlives their time limits.
-	time.AfterFunc(time.Minute, func() { closeSet(old) })
+	fg.retired.add(old)
 	return nil
-}
-
-func closeSet(set *proxy.Set) {
-	for _, m := range set.Methods() {
-		_ = m.Close()
-	}
-	for _, a := range set.Apps() {
-		a.Upstream.Close()
-	}
 }
 
 // reload reads the file again. A broken one changes nothing. What belongs to the
 // process (listeners, storage, session secrets) needs a restart.
-func (fg *running) reload(sh *shell, path string) {
+func (fg *running) reload(sh *shell, path string, files *watcher) {
 	file, err := sh.load(path)
 	if err == nil {
+		files.use(file)
 		err = fg.swap(file)
 	}
 	fg.metrics.Reloaded(err == nil)
@@ -298,6 +300,9 @@ func (fg *running) reload(sh *shell, path string) {
 	}
 	for _, w := range file.Warnings { // a way in that was opened just now is one
 		fg.log.Warn("configuration", "warning", w.String())
+	}
+	if kept := needRestart(fg.started, file); len(kept) > 0 {
+		fg.log.Warn("changed in the configuration, but in force only after a restart", "keys", kept)
 	}
 	fg.log.Info("configuration reloaded", "methods", len(file.Methods), "apps", len(file.Apps))
 }

@@ -17,6 +17,7 @@ type decoder struct {
 	*report
 	kinds   []Kind
 	secrets reader
+	named   []string         // files that the configuration names, absolute
 	used    map[fieldOf]bool // keys that the file holds
 	budget  int              // values that may still be visited: aliases repeat what is written once
 }

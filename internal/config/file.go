@@ -29,6 +29,10 @@ type File struct {
 	// Warnings are settings that are allowed but must be known: a risky option,
 	// a secret that others can read. They belong into the log at every start.
 	Warnings []FaultAt `yaml:"-"`
+
+	// Files are what the configuration names, secrets and certificates among them, as
+	// absolute names: what is to be read again when one of them changes.
+	Files []string `yaml:"-"`
 }
 
 // Listen says where connections are accepted. An empty address is not listened on.

@@ -32,7 +32,9 @@ func (rd reader) abs(name string) string {
 // path makes the name of a file absolute; an empty one stays empty and means none.
 func (d *decoder) path(text string, v reflect.Value) {
 	if text != "" {
-		v.SetString(d.secrets.abs(text))
+		name := d.secrets.abs(text)
+		d.named = append(d.named, name)
+		v.SetString(name)
 	}
 }
 
@@ -78,7 +80,9 @@ func (d *decoder) reference(key, target *yaml.Node, path string) (string, bool) 
 	if key.Value == "env" {
 		return d.fromEnv(target.Value, path)
 	}
-	return d.fromFile(d.secrets.abs(target.Value), path)
+	name := d.secrets.abs(target.Value)
+	d.named = append(d.named, name)
+	return d.fromFile(name, path)
 }
 
 func (d *decoder) fromEnv(name, path string) (string, bool) {

@@ -1,0 +1,34 @@
+package command
+
+import (
+	"reflect"
+
+	"foregate/internal/config"
+)
+
+// needRestart names the keys that differ in now and belong to the process: listeners,
+// storage and what is derived from the session secrets stay as they were at the start.
+func needRestart(start, now *config.File) []string {
+	var keys []string
+	for _, part := range []struct {
+		key        string
+		start, now any
+	}{
+		{"listen", start.Listen, now.Listen},
+		{"tls", start.TLS, now.TLS},
+		{"trusted_proxies", start.TrustedProxies, now.TrustedProxies},
+		{"storage", start.Storage, now.Storage},
+		{"session.secrets", start.Session.Secrets, now.Session.Secrets},
+		{"session.cookie", start.Session.Cookie, now.Session.Cookie},
+		{"session.keep_posts", start.Session.Keep, now.Session.Keep},
+		{"prefix", start.Prefix, now.Prefix},
+		{"limits", start.Limits, now.Limits},
+		{"log", start.Log, now.Log},
+		{"admin.tls", start.Admin.TLS, now.Admin.TLS},
+	} {
+		if !reflect.DeepEqual(part.start, part.now) {
+			keys = append(keys, part.key)
+		}
+	}
+	return keys
+}
