@@ -52,16 +52,12 @@ func store(c config.Storage, log *slog.Logger) (command.Store, error) {
 
 // shared is the store that several replicas have in common.
 func shared(c config.Redis, log *slog.Logger) (command.Store, error) {
-	encryption, err := command.RedisTLS(c.TLS)
+	cfg, err := command.RedisConfig(c)
 	if err != nil {
 		return nil, err
 	}
-	return redisstore.Open(redisstore.Config{
-		Addresses: c.Addresses, Sentinel: c.Sentinel, Cluster: c.Cluster, Database: c.Database, Prefix: c.Prefix + ":",
-		Username: c.Username, Password: c.Password.Reveal(),
-		SentinelUsername: c.SentinelUsername, SentinelPassword: c.SentinelPassword.Reveal(),
-		TLS: encryption, Log: log,
-	}), nil
+	cfg.Log = log
+	return redisstore.Open(cfg), nil
 }
 
 // embedded is the store that needs nothing else: one file in a folder.

@@ -12,15 +12,19 @@ import (
 
 func (sh *shell) validateCommand() *cobra.Command {
 	var path string
-	var asJSON bool
+	var asJSON, online bool
 	cmd := &cobra.Command{
 		Use:   "validate",
 		Short: "Check the configuration and name every fault with its line",
 		Args:  noArgs,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			file, err := sh.load(path)
+			var all []looked
+			if online && err == nil {
+				all = lookAll(cmd.Context(), looksOf(file), lookTime)
+			}
 			if asJSON {
-				return sh.validateJSON(file, err)
+				return sh.validateJSON(file, all, err)
 			}
 			if err != nil {
 				return err
@@ -29,20 +33,33 @@ func (sh *shell) validateCommand() *cobra.Command {
 				fmt.Fprintln(sh.out, "warning:", w.String())
 			}
 			fmt.Fprintf(sh.out, "%s is right: %d sign-in methods, %d apps\n", path, len(file.Methods), len(file.Apps))
-			return nil
+			if err := writeLooks(sh.out, all); err != nil {
+				return err
+			}
+			return failedLooks(all)
 		},
 	}
 	configFlag(cmd, &path)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write one JSON object for scripts")
+	cmd.Flags().BoolVar(&online, "online", false, "also look at every provider, directory, mail server, store, application and certificate, five seconds each at most")
 	return cmd
 }
 
-func (sh *shell) validateJSON(file *config.File, err error) error {
+// failedLooks is an error if something cannot be used, for the exit status.
+func failedLooks(all []looked) error {
+	if n := countFailed(all); n > 0 {
+		return fmt.Errorf("%d of %d looks failed; what to do is below each", n, len(all))
+	}
+	return nil
+}
+
+func (sh *shell) validateJSON(file *config.File, all []looked, err error) error {
 	report := struct {
 		Valid    bool             `json:"valid"`
 		Faults   []config.FaultAt `json:"faults"`
 		Warnings []config.FaultAt `json:"warnings"`
-	}{Valid: err == nil, Faults: []config.FaultAt{}, Warnings: []config.FaultAt{}}
+		Checks   []looked         `json:"checks,omitempty"` // with --online
+	}{Valid: err == nil, Checks: all, Faults: []config.FaultAt{}, Warnings: []config.FaultAt{}}
 	var faults *config.Faults
 	switch {
 	case errors.As(err, &faults):
@@ -55,7 +72,10 @@ func (sh *shell) validateJSON(file *config.File, err error) error {
 	if e := json.NewEncoder(sh.out).Encode(report); e != nil {
 		return e
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return failedLooks(all)
 }
 
 func (sh *shell) schemaCommand() *cobra.Command {

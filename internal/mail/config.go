@@ -48,6 +48,7 @@ type settings struct {
 	port          int
 	roots         *x509.CertPool // nil: the system's
 	smtp          SMTP
+	witness       *authn.Witness // nil but for a Check
 }
 
 // Validate only reads. It returns nil, or all faults joined, each an *authn.Fault.

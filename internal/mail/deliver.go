@@ -130,7 +130,11 @@ func (s *settings) client(signIn *login, dial gomail.DialContextFunc) (*gomail.C
 }
 
 func (s *settings) tls() *tls.Config {
-	return &tls.Config{ServerName: s.host, RootCAs: s.roots, MinVersion: tls.VersionTLS12}
+	cfg := &tls.Config{ServerName: s.host, RootCAs: s.roots, MinVersion: tls.VersionTLS12}
+	if s.witness != nil {
+		return s.witness.TLS(cfg)
+	}
+	return cfg
 }
 
 func (s *settings) dial(ctx context.Context, network, addr string) (net.Conn, error) {
