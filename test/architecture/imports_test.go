@@ -44,6 +44,7 @@ var may = []struct {
 	{"internal/queue", nil},
 	{"internal/mail", []string{"authn", "internal/address"}},
 	{"internal/database", nil},
+	{"internal/foreign", nil},
 	{"internal/demo", nil},
 	{"internal/command", []string{"*"}},
 	{".", []string{"*"}},
