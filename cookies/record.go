@@ -26,6 +26,7 @@ type content struct {
 	Lifetime int64          `json:"l"`
 	Identity authn.Identity `json:"u"`
 
+	mark []byte // see RenewPerson; behind the record and not in it
 	more *unknown
 	size int // of the plain text, without Identity.Private
 }
@@ -60,7 +61,8 @@ func (t *ticket) seal(c *content) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cookies: encode session: %w", err)
 	}
-	return t.box().seal(plain)
+	sealed, err := t.box().seal(plain)
+	return append(sealed, c.mark...), err
 }
 
 // open is the inverse of seal.
@@ -78,14 +80,15 @@ func (t *ticket) open(data []byte) (*content, error) {
 // peek is open without Identity.Private, which it returns as it is in the record;
 // nil if there is none.
 func (t *ticket) peek(data []byte) (c *content, secrets []byte, err error) {
-	plain, err := t.box().open(data)
+	sealed, mark := marked(data)
+	plain, err := t.box().open(sealed)
 	if err != nil {
 		return nil, nil, err
 	}
 	if at := bytes.IndexByte(plain, secretsFollow); at >= 0 {
 		plain, secrets = plain[:at], plain[at+1:]
 	}
-	c = &content{size: len(plain)}
+	c = &content{size: len(plain), mark: mark}
 	if err := json.Unmarshal(plain, c); err != nil {
 		return nil, nil, fmt.Errorf("cookies: decode session: %w", err)
 	}

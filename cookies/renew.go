@@ -1,6 +1,7 @@
 package cookies
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,9 @@ const (
 	storeWait  = 10 * time.Second       // for a store to take what a provider gives once only
 	reviseMost = 5                      // tries at a record that others change too
 )
+
+// errPaused says that a method did not answer a moment ago.
+var errPaused = errors.New("cookies: the method did not answer a moment ago")
 
 // Renewing makes a new identity of a session's whole one. See authn.Refresher for
 // what its errors mean.
@@ -45,7 +49,7 @@ func (s *Sessions) Due(sess *Session) bool {
 		return false
 	}
 	at := s.now()
-	return at >= sess.renew && at >= sess.pulse.paused.Load()
+	return at >= sess.renew && (sess.again || at >= sess.pulse.paused.Load())
 }
 
 // Renew renews a session's identity: once, however many requests and replicas ask
@@ -54,7 +58,8 @@ func (s *Sessions) Due(sess *Session) bool {
 //
 // An error that is ErrNoSession means that the provider withdrew the
 // authorisation, or the person signed out, and the session is over. After any
-// other error it stays as it is, and is not due again for half a minute.
+// other error it stays as it is, and is not due again for half a minute, unless it
+// was Overtaken: then it still is, and must not count.
 func (s *Sessions) Renew(ctx context.Context, sess *Session, renew Renewing) error {
 	r := s.renewal(context.WithoutCancel(ctx), sess, renew)
 	select {
@@ -89,6 +94,9 @@ func (s *Sessions) renewal(ctx context.Context, sess *Session, renew Renewing) *
 }
 
 func (s *Sessions) renewOnce(ctx context.Context, sess *Session, renew Renewing) error {
+	if sess.again && s.now() < sess.pulse.paused.Load() {
+		return errPaused
+	}
 	ctx, cancel := context.WithTimeout(ctx, renewTime)
 	defer cancel()
 	err := s.renewLeased(ctx, sess, renew)
@@ -98,6 +106,8 @@ func (s *Sessions) renewOnce(ctx context.Context, sess *Session, renew Renewing)
 			return e
 		}
 		return fmt.Errorf("%w: %w", ErrNoSession, err)
+	case err != nil && !errors.Is(err, ErrNoSession) && sess.again:
+		sess.pulse.paused.Store(s.now() + int64(againPause))
 	case err != nil && !errors.Is(err, ErrNoSession):
 		sess.pulse.paused.Store(s.now() + int64(renewPause))
 	}
@@ -129,10 +139,11 @@ func (s *Sessions) renewHeld(ctx context.Context, sess *Session, renew Renewing)
 	if err != nil {
 		return err
 	}
-	if !c.Identity.Renew.Equal(sess.Identity.Renew) {
+	if c.mark == nil && (sess.again || !c.Identity.Renew.Equal(sess.Identity.Renew)) {
 		s.reread(sess)
 		return nil
 	}
+	mark := c.mark
 	id, err := renew(ctx, c.Identity)
 	if err != nil {
 		return err
@@ -144,7 +155,12 @@ func (s *Sessions) renewHeld(ctx context.Context, sess *Session, renew Renewing)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeWait)
 	defer cancel()
 	for {
-		err = s.revise(ctx, sess, func(c *content) { c.Identity = id })
+		err = s.revise(ctx, sess, func(c *content) {
+			c.Identity = id
+			if bytes.Equal(c.mark, mark) { // another came meanwhile: renewed once more
+				c.mark = nil
+			}
+		})
 		if err == nil || errors.Is(err, ErrNoSession) {
 			return err
 		}

@@ -24,6 +24,7 @@ type Session struct {
 	// added. Tokens are needed when the session ends and not at every request, and
 	// would be most of its size.
 	partial bool
+	again   bool  // to be renewed before it counts, see RenewPerson
 	lone    bool  // in no store, see StartLone
 	size    int32 // of the record, without Private
 	trust   int32 // since when we would have been told of changes, see following
@@ -104,7 +105,8 @@ func (s *Sessions) newSession(t *ticket, c *content, secrets bool, version int64
 	at := int64(now.Sub(s.epoch))
 	sess := &Session{
 		Identity: c.Identity,
-		partial:  secrets || c.more != nil || c.Version != contentVersion,
+		partial:  secrets || c.more != nil || c.mark != nil || c.Version != contentVersion,
+		again:    c.mark != nil,
 		Audience: c.Audience,
 		Limits: Limits{
 			Idle:     time.Duration(c.Idle) * time.Millisecond,
@@ -118,6 +120,9 @@ func (s *Sessions) newSession(t *ticket, c *content, secrets bool, version int64
 	sess.over = at + int64(sess.Limits.Lifetime-past(now, c.Began))
 	if !c.Identity.Renew.IsZero() {
 		sess.renew = max(1, at+int64(c.Identity.Renew.Sub(now)))
+	}
+	if sess.again {
+		sess.renew = -1 // since before the beginning
 	}
 	seen := at - int64(past(now, c.Seen))
 	sess.pulse.seen.Store(seen)

@@ -240,6 +240,9 @@ func (s *Sessions) load(ctx context.Context, t *ticket) (*Session, error) {
 	if err != nil {
 		return nil, s.unreadable(ctx, t, err)
 	}
+	if err := s.hopeless(ctx, t, c); err != nil {
+		return nil, err
+	}
 	return s.newSession(t, c, secrets != nil, rec.Version), nil
 }
 

@@ -191,7 +191,7 @@ func (s *Sessions) draft(ctx context.Context, sess *Session, seen int64) (Record
 		if err != nil || stored.Version != version {
 			return Record{}, ErrConflict
 		}
-		c.Identity.Private = whole.Identity.Private
+		c.Identity.Private, c.mark = whole.Identity.Private, whole.mark
 		c.Version, c.Since, c.more = whole.Version, whole.Since, whole.more
 	}
 	data, err := sess.ticket.seal(c)

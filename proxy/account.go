@@ -70,6 +70,9 @@ func (s *Server) account(x *exchange, r *http.Request, set *Set, name string) er
 		if errors.Is(err, cookies.ErrNoSession) {
 			sess, err = nil, nil
 		}
+		if err != nil {
+			return storeDown(err)
+		}
 	}
 	if err != nil {
 		return err

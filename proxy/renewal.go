@@ -17,12 +17,19 @@ const renewWait = 2 * time.Second
 // errWithdrawn says that a provider does not vouch for a person any more.
 var errWithdrawn = errors.New("the provider withdrew the sign-in")
 
+// errOvertaken says that a person's rights have changed, and what they are now could not
+// be found out yet: what they were does not count.
+var errOvertaken = errors.New("what is known of the person has changed and could not be renewed")
+
 // renewed returns the session of a request after its method has renewed what it
 // knows of the person: groups, tokens. A provider that does not answer changes
-// nothing; one that says no ends the session.
+// nothing, unless it is known that something has changed; one that says no ends the session.
 func (s *Server) renewed(x *exchange, r *http.Request, set *Set, sess *cookies.Session) (*cookies.Session, error) {
 	refresher := set.refresher(sess.Identity.Method)
-	if refresher == nil {
+	switch {
+	case refresher == nil && sess.Overtaken(): // its method is not open yet, or a reload took it away
+		return nil, errOvertaken
+	case refresher == nil:
 		return sess, nil
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), renewWait)
@@ -31,7 +38,11 @@ func (s *Server) renewed(x *exchange, r *http.Request, set *Set, sess *cookies.S
 	if errors.Is(err, cookies.ErrNoSession) {
 		return nil, err
 	}
-	return s.Sessions.Load(r.Context(), r, x.secure, x.app.Audience)
+	sess, err = s.Sessions.Load(r.Context(), r, x.secure, x.app.Audience)
+	if err == nil && sess.Overtaken() {
+		return nil, errOvertaken
+	}
+	return sess, err
 }
 
 func (s *Server) renew(ctx context.Context, x *exchange, sess *cookies.Session, refresher authn.Refresher) error {
@@ -67,3 +78,6 @@ func (set *Set) refresher(method string) authn.Refresher {
 	refresher, _ := auth.(authn.Refresher)
 	return refresher
 }
+
+// Renews reports whether a method can say who its people are now.
+func (set *Set) Renews(method string) bool { return set.refresher(method) != nil }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,14 +37,16 @@ func sameOrigin(x *exchange, r *http.Request) error {
 const watchEvery = 10 * time.Second
 
 // watch ends an upgraded connection when the session that it was opened with
-// ends. A store that does not answer ends nothing.
+// ends, or its person has other rights: the page opens another one, which is judged by
+// them. A store that does not answer ends nothing.
 func (s *Server) watch(ctx context.Context, end context.CancelFunc, sess *cookies.Session) {
 	changed, stop := s.Sessions.Watch(sess)
 	defer stop()
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {
-		if _, err := s.Sessions.Check(ctx, sess); errors.Is(err, cookies.ErrNoSession) {
+		now, err := s.Sessions.Check(ctx, sess)
+		if errors.Is(err, cookies.ErrNoSession) || err == nil && otherRights(sess, now) {
 			end()
 			return
 		}
@@ -54,4 +57,8 @@ func (s *Server) watch(ctx context.Context, end context.CancelFunc, sess *cookie
 		case <-changed:
 		}
 	}
+}
+
+func otherRights(before, now *cookies.Session) bool {
+	return now.Overtaken() || !slices.Equal(before.Identity.Roles, now.Identity.Roles) || !slices.Equal(before.Identity.Groups, now.Identity.Groups)
 }

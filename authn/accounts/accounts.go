@@ -71,6 +71,8 @@ type Ended struct {
 	// Refresh is set where the person may stay, with other roles: the sessions need
 	// not end if they are refreshed.
 	Refresh bool
+	// Only the sessions of Links are meant, and not those of the account's own password.
+	Only bool
 }
 
 // Context is on whose behalf and for which app something is done. It goes to the

@@ -186,8 +186,8 @@ func (a *Accounts) admitLinked(ctx context.Context, tx conn, p Policy, account A
 	if reason := p.fits(&account, c, true); reason != "" {
 		return nil, &Refusal{Reason: reason, account: &account}
 	}
-	const usedSQL = `UPDATE links SET used = $4, email = $5 WHERE issuer = $1 AND subject = $2 AND account = $3`
-	res, err := tx.ExecContext(ctx, usedSQL, id.Issuer, id.Subject, account.ID, a.stamp(), seenEmail(&id))
+	const usedSQL = `UPDATE links SET used = $4, email = $5, groups_sum = $6 WHERE issuer = $1 AND subject = $2 AND account = $3`
+	res, err := tx.ExecContext(ctx, usedSQL, id.Issuer, id.Subject, account.ID, a.stamp(), seenEmail(&id), groupsSum(id.Groups))
 	if n, err := affected(res, err); err != nil {
 		return nil, fmt.Errorf("accounts: note use of a link: %w", err)
 	} else if n == 0 {

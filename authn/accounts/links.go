@@ -2,9 +2,12 @@ package accounts
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"foregate/authn"
@@ -21,9 +24,22 @@ type Link struct {
 	Made    time.Time `json:"made"`
 	MadeBy  string    `json:"made_by"` // "mail", "match", "create", or who made it by hand
 	Used    time.Time `json:"used,omitzero"`
+	groups  string    // see groupsSum
 }
 
-const linkColumns = `account, method, issuer, subject, email, made, made_by, used`
+// groupsSum tells groups from others, in whatever order they come. It is never empty:
+// that means not known.
+func groupsSum(groups []string) string {
+	groups = slices.Clone(groups)
+	slices.Sort(groups)
+	h := sha256.New()
+	for _, g := range groups {
+		_, _ = fmt.Fprintf(h, "%d %s", len(g), g)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+const linkColumns = `account, method, issuer, subject, email, made, made_by, used, groups_sum`
 
 func links(ctx context.Context, q conn, condition string, args ...any) ([]Link, error) {
 	rows, err := q.QueryContext(ctx, `SELECT `+linkColumns+` FROM links WHERE `+condition, args...)
@@ -37,7 +53,7 @@ func links(ctx context.Context, q conn, condition string, args ...any) ([]Link, 
 			l          Link
 			made, used int64
 		)
-		if err := rows.Scan(&l.Account, &l.Method, &l.Issuer, &l.Subject, &l.Email, &made, &l.MadeBy, &used); err != nil {
+		if err := rows.Scan(&l.Account, &l.Method, &l.Issuer, &l.Subject, &l.Email, &made, &l.MadeBy, &used, &l.groups); err != nil {
 			return nil, fmt.Errorf("accounts: read link: %w", err)
 		}
 		l.Made, l.Used = moment(made), moment(used)
@@ -69,13 +85,13 @@ func (a *Accounts) LinksOfIssuer(ctx context.Context, issuer, after string, limi
 }
 
 func (a *Accounts) insertLink(ctx context.Context, tx conn, account string, id authn.Identity, by string) error {
-	const insertSQL = `INSERT INTO links (account, method, issuer, subject, email, made, made_by, used) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`
+	const insertSQL = `INSERT INTO links (account, method, issuer, subject, email, made, made_by, used, groups_sum) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
 	now := a.stamp()
-	used := now
-	if id.Authenticated.IsZero() {
-		used = 0
+	used, sum := now, groupsSum(id.Groups)
+	if id.Authenticated.IsZero() { // by hand: nobody has said which groups
+		used, sum = 0, ""
 	}
-	if _, err := tx.ExecContext(ctx, insertSQL, account, id.Method, id.Issuer, id.Subject, seenEmail(&id), now, by, used); err != nil {
+	if _, err := tx.ExecContext(ctx, insertSQL, account, id.Method, id.Issuer, id.Subject, seenEmail(&id), now, by, used, sum); err != nil {
 		return fmt.Errorf("accounts: link to %s: %w", account, err)
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"foregate/authn"
@@ -22,7 +23,7 @@ type Refreshing struct {
 type Refreshed struct {
 	Seen    int           `json:"seen"`    // people in the directory
 	Linked  int           `json:"linked"`  // of them with an account
-	Changed int           `json:"changed"` // accounts that took over other attributes
+	Changed int           `json:"changed"` // accounts that took over other attributes, or whose person is in other groups
 	Left    int           `json:"left"`    // that lost access: gone, disabled, or in no approved group
 	Back    int           `json:"back"`    // that have it again
 	Dry     bool          `json:"dry,omitempty"`
@@ -42,7 +43,8 @@ const leaveFreely = 20
 // Refresh compares all accounts that are linked to a directory's people with it.
 // Accounts that a sign-in or the directory made take over what it says, and are shut
 // while it does not vouch for their person; of other accounts only the sessions end
-// that came by this directory. Nobody gets an account. A directory that cannot be read
+// that came by this directory. Of whom it says something else, groups too, the sessions
+// that came by it go on and are renewed. Nobody gets an account. A directory that cannot be read
 // to its end changes nothing.
 func (a *Accounts) Refresh(ctx context.Context, c Context, d authn.Directory, how Refreshing) (Refreshed, error) {
 	began := time.Now()
@@ -53,7 +55,8 @@ func (a *Accounts) Refresh(ctx context.Context, c Context, d authn.Directory, ho
 	}
 	err = d.Everybody(ctx, func(id authn.Identity, enabled bool) error {
 		r.found.Seen++
-		if !linked[id.Subject] {
+		sum, known := linked[id.Subject]
+		if !known {
 			return nil
 		}
 		delete(linked, id.Subject)
@@ -62,7 +65,7 @@ func (a *Accounts) Refresh(ctx context.Context, c Context, d authn.Directory, ho
 			r.gone[id.Subject] = whyGone(enabled)
 			return nil
 		}
-		return r.here(ctx, id)
+		return r.here(ctx, id, sum)
 	})
 	for subject := range linked {
 		r.gone[subject] = "not in the directory"
@@ -98,20 +101,28 @@ type refresh struct {
 	issuer string
 	found  Refreshed
 	gone   map[string]string // subject → why
-	other  []Account         // that take something over: as they will be
+	other  []taken
 	total  int
 }
 
-// linked is the subjects that have an account.
-func (r *refresh) linked(ctx context.Context) (map[string]bool, error) {
-	all := make(map[string]bool)
+// taken is somebody of whom the directory says something else.
+type taken struct {
+	account Account // as it will be
+	subject string
+	groups  string // what tells them; empty: they are the same
+	changed bool   // and not only: the groups were not known before
+}
+
+// linked is the subjects that have an account, and what tells their groups.
+func (r *refresh) linked(ctx context.Context) (map[string]string, error) {
+	all := make(map[string]string)
 	for after := ""; ; {
 		page, err := r.LinksOfIssuer(ctx, r.issuer, after, maxPage)
 		if err != nil {
 			return nil, err
 		}
 		for _, l := range page {
-			all[l.Subject] = true
+			all[l.Subject] = l.groups
 			after = l.Subject
 		}
 		if len(page) < maxPage {
@@ -131,33 +142,43 @@ func (r *refresh) say(account *Account, what string) {
 	}
 }
 
-// here takes over what the directory says of a person who is there.
-func (r *refresh) here(ctx context.Context, id authn.Identity) error {
+// here finds what the directory says of a person who is there and the account does not.
+// sum is what tells the groups that they were in.
+func (r *refresh) here(ctx context.Context, id authn.Identity, sum string) error {
 	account, err := r.ByLink(ctx, id.Issuer, id.Subject)
 	if errors.Is(err, ErrNotFound) { // unlinked meanwhile
 		return nil
 	}
-	if err != nil || !account.follows() || account.Status == Disabled {
+	if err != nil || account.Status == Disabled {
 		return err
 	}
-	next, err := followed(ctx, r.db.Reader, &account, &id)
-	if err != nil {
-		return err
+	next, fields := account, []string(nil)
+	if account.follows() {
+		if next, err = followed(ctx, r.db.Reader, &account, &id); err != nil {
+			return err
+		}
+		next.Status = Active
+		fields = changedFields(&account, &next)
 	}
-	back := account.Status == Left
-	next.Status = Active
-	fields := changedFields(&account, &next)
-	if len(fields) == 0 {
+	t := taken{account: next, subject: id.Subject}
+	if now := groupsSum(id.Groups); now != sum {
+		t.groups = now
+		if sum != "" {
+			fields = append(fields, "groups")
+		}
+	}
+	t.changed = len(fields) > 0
+	switch {
+	case !t.changed && t.groups == "":
 		return nil
-	}
-	if back {
+	case account.Status == Left && account.follows():
 		r.found.Back++
 		r.say(&account, "has access again")
-	} else {
+	case t.changed:
 		r.found.Changed++
 		r.say(&account, fmt.Sprintf("changed %v", fields))
 	}
-	r.other = append(r.other, next)
+	r.other = append(r.other, t)
 	return nil
 }
 
@@ -166,15 +187,47 @@ func (r *refresh) takeOver(ctx context.Context) error {
 	if r.how.Dry {
 		return nil
 	}
-	for _, next := range r.other {
-		_, err := r.change(ctx, r.c, "refresh", next.ID, func(x *Account) error {
-			x.Name, x.Email, x.Attributes = next.Name, next.Email, next.Attributes
+	for _, t := range r.other {
+		if !t.changed {
+			continue
+		}
+		_, err := r.change(ctx, r.c, "refresh", t.account.ID, func(x *Account) error {
+			if !x.follows() {
+				return nil
+			}
+			x.Name, x.Email, x.Attributes = t.account.Name, t.account.Email, t.account.Attributes
 			if x.Status == Left {
 				x.Status = Active
 			}
 			return nil
 		})
 		if err := ignoreGone(err); err != nil {
+			return err
+		}
+		l := Link{Account: t.account.ID, Method: r.how.Method, Issuer: r.issuer, Subject: t.subject}
+		if err := r.end(ctx, Ended{Account: t.account, Links: []Link{l}, Why: "refresh", Refresh: true, Only: true}); err != nil {
+			return err
+		}
+	}
+	// Last: should this break off, the next comparison sees the same people again.
+	return r.keepGroups(ctx)
+}
+
+// keepGroups notes by which groups the next comparison tells who has moved.
+func (r *refresh) keepGroups(ctx context.Context) error {
+	for some := range slices.Chunk(r.other, 500) {
+		err := r.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+			for _, t := range some {
+				if t.groups == "" {
+					continue
+				}
+				if _, err := tx.ExecContext(ctx, `UPDATE links SET groups_sum = $3 WHERE issuer = $1 AND subject = $2`, r.issuer, t.subject, t.groups); err != nil {
+					return fmt.Errorf("accounts: store groups of %s: %w", t.account.ID, err)
+				}
+			}
+			return nil
+		})
+		if err != nil {
 			return err
 		}
 	}

@@ -62,8 +62,16 @@ func TestRefreshFollowsTheDirectory(t *testing.T) {
 		if err != nil || found.Seen != 4 || found.Linked != 3 || found.Changed != 1 || found.Left != 3 || found.Back != 0 {
 			t.Fatalf("got %+v, %v", found, err)
 		}
-		if ended := w.told(); len(ended) != 3 {
-			t.Errorf("sessions of %d people ended, want 3: %+v", len(ended), ended)
+		ended, renewed := 0, 0
+		for _, e := range w.told() {
+			if e.Refresh {
+				renewed++
+			} else {
+				ended++
+			}
+		}
+		if ended != 3 || renewed != 1 {
+			t.Errorf("sessions of %d people ended, of %d were renewed, want 3, 1", ended, renewed)
 		}
 		for name, want := range map[string]string{"alice": Active, "bob": Left, "carol": Left, "dave": Left} {
 			got, err := w.ByUsername(t.Context(), name)
@@ -161,6 +169,46 @@ func TestRefreshAsksBeforeMostPeopleLoseAccess(t *testing.T) {
 		forced.Force = true
 		if found, err = w.Refresh(t.Context(), nightly, d, forced); err != nil || found.Left != leaveFreely+1 {
 			t.Errorf("forced: got %+v, %v", found, err)
+		}
+	})
+}
+
+// TestRefreshRenewsWhoMovedToAnotherGroup: other groups may mean another role, so the
+// sessions are renewed, once, and go on.
+func TestRefreshRenewsWhoMovedToAnotherGroup(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, w *world) {
+		alice, bob := member("alice", "Alice"), member("bob", "Bob")
+		alice.Groups = []string{"Wards", "Nurses"}
+		w.admitted(t, onDemand, alice)
+		w.admitted(t, onDemand, bob)
+		w.told()
+		d := &ward{people: []authn.Identity{alice, bob}}
+		d.people[0].Groups = []string{"Nurses", "Wards"} // another order is no change
+		if found, err := w.Refresh(t.Context(), nightly, d, directory); err != nil || found.Changed != 0 || len(w.told()) != 0 {
+			t.Fatalf("nothing has changed: %+v, %v", found, err)
+		}
+		d.people[0].Groups = []string{"Wards", "Doctors"}
+		dry := directory
+		dry.Dry = true
+		if found, err := w.Refresh(t.Context(), nightly, d, dry); err != nil || len(found.Notes) != 1 || found.Notes[0] != "alice: changed [groups]" || len(w.told()) != 0 {
+			t.Fatalf("dry: %+v, %v", found, err)
+		}
+		w.fail = errors.New("the store of sessions is down")
+		if _, err := w.Refresh(t.Context(), nightly, d, directory); !errors.Is(err, w.fail) {
+			t.Fatalf("sessions that could not be renewed: %v", err)
+		}
+		w.fail = nil
+		w.told()
+		found, err := w.Refresh(t.Context(), nightly, d, directory)
+		told := w.told()
+		if err != nil || found.Changed != 1 || len(told) != 1 {
+			t.Fatalf("%+v, %v, told %+v", found, err, told)
+		}
+		if e := told[0]; !e.Refresh || !e.Only || e.Account.Username != "alice" || len(e.Links) != 1 || e.Links[0].Subject != "alice" {
+			t.Errorf("told %+v", e)
+		}
+		if found, err = w.Refresh(t.Context(), nightly, d, directory); err != nil || found.Changed != 0 || len(w.told()) != 0 {
+			t.Errorf("renewed again: %+v, %v", found, err)
 		}
 	})
 }

@@ -37,7 +37,7 @@ func (fg *running) openAccounts(file *config.File, tables Tables, store Store, s
 		return err
 	}
 	fg.accounts, err = accounts.Open(context.Background(), db, accounts.Env{
-		Keys: keys, Passwords: hasher{}, OnEnd: ending{fg.sessions}.end, Log: fg.log,
+		Keys: keys, Passwords: hasher{}, OnEnd: ending{fg.sessions, fg.renews}.end, Log: fg.log,
 	})
 	if err != nil {
 		return err
@@ -46,17 +46,35 @@ func (fg *running) openAccounts(file *config.File, tables Tables, store Store, s
 	return nil
 }
 
-// ending ends the sessions of people who may not go on as they were.
-type ending struct{ sessions *cookies.Sessions }
+// renews reports whether a method can say who somebody is now while they are signed in.
+func (fg *running) renews(method string) bool {
+	return fg.server != nil && fg.server.Set().Renews(method)
+}
+
+// ending ends the sessions of people who may not go on as they were. Who may, with other
+// rights, keeps them where the method can be asked.
+type ending struct {
+	sessions *cookies.Sessions
+	renews   func(method string) bool
+}
 
 func (e ending) end(ctx context.Context, ended accounts.Ended) error {
-	_, err := e.sessions.RevokePerson(ctx, accounts.Issuer, ended.Account.ID)
-	errs := []error{err}
+	var errs []error
+	if !ended.Only {
+		errs = append(errs, e.one(ctx, accounts.Issuer, ended.Account.ID, ended.Refresh))
+	}
 	for _, l := range ended.Links {
-		_, err := e.sessions.RevokePerson(ctx, l.Issuer, l.Subject)
-		errs = append(errs, err)
+		errs = append(errs, e.one(ctx, l.Issuer, l.Subject, ended.Refresh))
 	}
 	return errors.Join(errs...)
+}
+
+func (e ending) one(ctx context.Context, issuer, subject string, stays bool) error {
+	if stays {
+		return e.sessions.RenewPerson(ctx, issuer, subject, e.renews)
+	}
+	_, err := e.sessions.RevokePerson(ctx, issuer, subject)
+	return err
 }
 
 // codes prove at the first sign-in that an account is somebody's.

@@ -160,6 +160,30 @@ func TestWardwatch(t *testing.T) {
 		}
 	})
 
+	t.Run("5.5 the refresh gives the session of who moved the other role", func(t *testing.T) {
+		b.open(d.url + "/") // was a nurse when she signed in
+		before := must[string](b, `fetch("/sso/session").then(r => r.json()).then(s => s.user)`)
+		change(groups["Administrator"], func(r *ldap.ModifyRequest) { r.Delete("member", []string{nina}) })
+		join("Technician", nina)
+		if said := refresh("--dry-run"); !strings.Contains(said, "nina: changed [") || !strings.Contains(said, "groups]") {
+			t.Errorf("dry run: %s", said)
+		}
+		began := time.Now()
+		refresh()
+		eventually(t, "the session has the new role", func() bool {
+			b.open(d.url + "/")
+			return b.told("X-Forwarded-Roles") == "technician"
+		})
+		t.Logf("compared, and the session renewed, after %v", time.Since(began).Round(time.Millisecond))
+		if after := must[string](b, `fetch("/sso/session").then(r => r.json()).then(s => s.user)`); before != "nina" || after != before {
+			t.Errorf("the session was %q's and is %q's", before, after)
+		}
+		b.open(d.url + "/admin/")
+		if b.status() != http.StatusForbidden {
+			t.Errorf("/admin/ is %d for a technician", b.status())
+		}
+	})
+
 	t.Run("5.4 the refresh ends the sessions of who is disabled", func(t *testing.T) {
 		b.open(d.url + "/")
 		b.says("Patients of today")
