@@ -58,6 +58,7 @@ func (sh *shell) serve(ctx context.Context, path string, newSecrets bool) error 
 	if err != nil {
 		return err
 	}
+	announce(sh.err, fg.log, file)
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {
