@@ -28,7 +28,7 @@ func (fg *running) openAdmin(file *config.File, store Store, secrets [][]byte) e
 	}
 	parts := admin.Parts{
 		Sessions: fg.sessions, Accounts: fg.accounts, Guard: fg.guard, Methods: fg.methodStates,
-		Config: func() ([]byte, error) { return fg.file.Load().Dump() }, Log: fg.log,
+		Config: func() ([]byte, error) { return fg.file.Load().Dump() }, Log: fg.log, Level: fg.level,
 	}
 	if fg.refresher != nil {
 		parts.Refresh = fg.refresher.refresh

@@ -11,8 +11,17 @@ import (
 
 // newLog writes decisions and faults at once.
 func newLog(cfg config.Log, w io.Writer) *slog.Logger {
+	return newLogAt(levelOf(cfg), cfg, w)
+}
+
+func levelOf(cfg config.Log) slog.Level {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(cfg.Level)) // checked with the file
+	return level
+}
+
+// newLogAt is newLog with a level that may change.
+func newLogAt(level slog.Leveler, cfg config.Log, w io.Writer) *slog.Logger {
 	opts := &slog.HandlerOptions{Level: level}
 	if cfg.Format == "text" {
 		return slog.New(slog.NewTextHandler(w, opts))

@@ -23,7 +23,8 @@ func needRestart(start, now *config.File) []string {
 		{"session.keep_posts", start.Session.Keep, now.Session.Keep},
 		{"prefix", start.Prefix, now.Prefix},
 		{"limits", start.Limits, now.Limits},
-		{"log", start.Log, now.Log},
+		{"log.format", start.Log.Format, now.Log.Format},
+		{"log.access", start.Log.Access, now.Log.Access},
 		{"admin.tls", start.Admin.TLS, now.Admin.TLS},
 	} {
 		if !reflect.DeepEqual(part.start, part.now) {

@@ -88,6 +88,7 @@ type running struct {
 	file       atomic.Pointer[config.File] // that is in force
 	started    *config.File                // the one at the start: what belongs to the process is as it says
 	log        *slog.Logger
+	level      *admin.LogLevel
 	builder    builder
 	sessions   *cookies.Sessions
 	accounts   *accounts.Accounts // nil where nobody needs one
@@ -113,7 +114,9 @@ type running struct {
 func start(file *config.File, tables Tables, errs io.Writer, newSecrets bool) (*running, error) {
 	tuneMemory()
 	log.SetOutput(io.Discard) // net/http writes there what a peer sent unasked; our own lines go through fg.log
-	fg := &running{started: file, log: newLog(file.Log, errs), failed: make(chan error, 4)}
+	fg := &running{started: file, level: new(admin.LogLevel), failed: make(chan error, 4)}
+	fg.level.Use(levelOf(file.Log))
+	fg.log = newLogAt(fg.level, file.Log, errs)
 	for _, w := range file.Warnings {
 		fg.log.Warn("configuration", "warning", w.String())
 	}
@@ -281,6 +284,7 @@ func (fg *running) swap(file *config.File) error {
 	old := fg.server.Swap(set)
 	fg.guard.Use(rulesOfAdmin(file))
 	fg.file.Store(file)
+	fg.level.Use(levelOf(file.Log))
 	fg.set = set
 	fg.retired.add(old)
 	return nil

@@ -25,6 +25,7 @@ type Parts struct {
 	// Config is the configuration in force as YAML, with secrets masked.
 	Config func() ([]byte, error)
 	Log    *slog.Logger
+	Level  *LogLevel // of Log; nil: it stays as it is
 }
 
 const (

@@ -83,6 +83,7 @@ var routes = []*route{
 	{method: "GET", path: "/sessions", least: Viewer, whole: true, words: "Who is signed in", query: sessionParams, gives: SessionList{}, do: listSessions},
 	{method: "GET", path: "/methods", least: Viewer, whole: true, words: "Ways to sign in, whether they can be used, and the last error", gives: MethodList{}, do: listMethods},
 	{method: "GET", path: "/config", least: Viewer, whole: true, words: "The configuration in force, with secrets masked", query: []param{{"format", "yaml or json; yaml unless given"}}, kind: "application/yaml", do: showConfig},
+	{method: "GET", path: "/log-level", least: Viewer, whole: true, words: "The least important level of lines that are written", gives: LogLevelInfo{}, do: showLogLevel},
 
 	{method: "POST", path: "/accounts/{account}/disable", least: Desk, people: true, words: "Shut an account and end its sessions", gives: accounts.Account{}, do: changer((*accounts.Accounts).Disable)},
 	{method: "POST", path: "/accounts/{account}/enable", least: Desk, people: true, words: "Undo disable", gives: accounts.Account{}, do: changer((*accounts.Accounts).Enable)},
@@ -100,6 +101,7 @@ var routes = []*route{
 	{method: "DELETE", path: "/accounts/{account}/password", least: Owner, people: true, words: "Take the password away and end the account's sessions", gives: accounts.Account{}, do: removePassword},
 	{method: "DELETE", path: "/accounts/{account}/totp", least: Owner, people: true, words: "Take the authenticator app and the recovery codes away, for who has lost both", gives: accounts.Account{}, do: changer((*accounts.Accounts).RemoveTOTP)},
 	{method: "POST", path: "/methods/{method}/refresh", least: Owner, people: true, whole: true, words: "Compare accounts with the directory of a method now; with dry_run say only what would change", body: RefreshOrder{}, gives: accounts.Refreshed{}, do: refreshAccounts},
+	{method: "PUT", path: "/log-level", least: Owner, whole: true, words: "Write more of the log, or less, for a while", body: LogLevelOrder{}, gives: LogLevelInfo{}, do: setLogLevel},
 	{method: "POST", path: "/import/accounts", least: Owner, people: true, file: true, words: "Make and change accounts from a CSV file, all of it or nothing", gives: ImportInfo{}, do: importAccounts},
 }
 
