@@ -91,6 +91,7 @@ func foregateConfig(listen, admin, dir, upstream string, set setting) string {
 		shared = fmt.Sprintf("\n  redis: {addresses: [%q], prefix: %q}\nsession: {secrets: [the same secret on each of these Foregates]}", set.redis, prefix)
 	}
 	return fmt.Sprintf(`listen:
+  drain: 0s
   http: %q
   admin: %q
 storage:

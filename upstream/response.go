@@ -23,6 +23,7 @@ func (u *Upstream) modifyResponse(res *http.Response) error {
 		removeHops(res.Header)
 		res.Header.Set("Connection", "Upgrade")
 		res.Header.Set("Upgrade", "websocket")
+		res.Body = u.cfg.Tunnels.through(res.Body)
 	case p.trip.CloseAfter:
 		res.Header.Set("Connection", "close")
 	}

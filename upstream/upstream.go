@@ -39,6 +39,7 @@ type Config struct {
 
 	OwnCookie    func(name string) bool // our cookies: dropped from the application's Set-Cookie
 	StripCookies func(h http.Header)    // takes our cookies off a request's header
+	Tunnels      *Tunnels               // where WebSockets are noted; nil for nowhere
 
 	// OnError answers a request that could not be forwarded. err is always an
 	// *authn.Error with Status and words; r is the request as Forward got it. Nil

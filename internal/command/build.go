@@ -30,6 +30,7 @@ type builder struct {
 	signer   *upstream.Signer
 	log      *slog.Logger
 	onError  func(http.ResponseWriter, *http.Request, error)
+	tunnels  *upstream.Tunnels
 
 	secrets  [][]byte           // of sessions; each method gets keys that are derived from them
 	mail     authn.Mailer       // nil without a mail server
@@ -157,7 +158,7 @@ func (b *builder) app(c *config.App, strip []string) (*proxy.App, error) {
 		Timeouts: upstream.Timeouts{
 			Connect: c.Upstream.ConnectTimeout, ResponseHeader: c.Upstream.ResponseTimeout, Idle: c.Upstream.IdleTimeout,
 		},
-		OwnCookie: b.sessions.Own, StripCookies: b.sessions.StripOwn, OnError: b.onError,
+		OwnCookie: b.sessions.Own, StripCookies: b.sessions.StripOwn, OnError: b.onError, Tunnels: b.tunnels,
 	}, b.signer)
 	if err != nil {
 		return nil, err

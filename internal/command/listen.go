@@ -16,9 +16,6 @@ import (
 	"foregate/proxy/admin"
 )
 
-// drainTime is how long requests under way may still take at the end.
-const drainTime = 30 * time.Second
-
 // listen binds every address before any is served, so that a taken port is one
 // clear error at the start.
 func (fg *running) listen(file *config.File) error {
@@ -92,7 +89,11 @@ func bind(key, address string) (net.Listener, error) {
 }
 
 func (fg *running) run(srv *http.Server, l net.Listener, what string) {
-	fg.servers = append(fg.servers, srv)
+	if what == "http" || what == "https" {
+		fg.public = append(fg.public, srv)
+	} else {
+		fg.private = append(fg.private, srv)
+	}
 	fg.log.Info("listening", "for", what, "address", l.Addr().String())
 	go func() {
 		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -101,20 +102,15 @@ func (fg *running) run(srv *http.Server, l net.Listener, what string) {
 	}()
 }
 
-// stop ends in order: say that we are leaving, let requests finish, write what
-// sessions still have to write, close the store.
+// stop ends what runs without waiting for a balancer.
 func (fg *running) stop() {
-	if fg.admin != nil {
-		fg.admin.Drain()
-		fg.api.Close()
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
-	defer cancel()
-	for _, srv := range fg.servers {
-		if err := srv.Shutdown(ctx); err != nil {
-			_ = srv.Close()
-		}
-	}
+	fg.depart(context.Background())
+	fg.close()
+}
+
+// close ends what requests need, when there are none any more: it writes what
+// sessions still have to write and closes the store.
+func (fg *running) close() {
 	if fg.background != nil {
 		fg.background()
 		<-fg.idle

@@ -54,6 +54,9 @@ func (sh *shell) serve(ctx context.Context, path string, newSecrets bool) error 
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP) // before it serves: a signal that comes early must not end it
 	defer signal.Stop(hup)
+	ends := make(chan os.Signal, 3)
+	signal.Notify(ends, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(ends)
 	fg, err := start(file, sh.Tables, sh.err, newSecrets)
 	if err != nil {
 		return err
@@ -73,7 +76,7 @@ func (sh *shell) serve(ctx context.Context, path string, newSecrets bool) error 
 			fg.stop()
 			return err
 		case <-ctx.Done():
-			fg.stop()
+			fg.leave(ends)
 			return nil
 		}
 	}
@@ -101,11 +104,12 @@ type running struct {
 	idle       chan struct{}      // closed when it has ended
 	metrics    *admin.Metrics
 	post       post
-	servers    []*http.Server
-	adminSrv   *http.Server
+	public     []*http.Server // of people
+	private    []*http.Server // of the operator; they end last
 	failed     chan error
 	set        *proxy.Set
 	retired    retired
+	tunnels    upstream.Tunnels
 	app        net.Addr // of the public listener
 }
 
@@ -187,7 +191,7 @@ func (fg *running) open(file *config.File, tables Tables, opened, store Store, e
 	spent := cookies.Spent{Store: store}
 	fg.builder = builder{
 		sessions: fg.sessions, once: spent, tries: cookies.Tries{Counter: store}, signer: signer, log: fg.log,
-		secrets: secrets, accounts: fg.accounts,
+		secrets: secrets, accounts: fg.accounts, tunnels: &fg.tunnels,
 	}
 	codes, err := fg.builder.codes()
 	if err != nil {

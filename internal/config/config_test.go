@@ -115,7 +115,7 @@ func mustParse(t *testing.T, text string) *File {
 
 func TestLeastFileGetsEveryDefault(t *testing.T) {
 	f := mustParse(t, least)
-	if diff := cmp.Diff(Listen{HTTP: ":8080", Admin: "127.0.0.1:9180"}, f.Listen); diff != "" {
+	if diff := cmp.Diff(Listen{HTTP: ":8080", Drain: 10 * time.Second, Admin: "127.0.0.1:9180"}, f.Listen); diff != "" {
 		t.Errorf("listen (-want +got):\n%s", diff)
 	}
 	wantLimits := Limits{10 * time.Second, time.Minute, 2 * time.Minute, 64 << 10, 16 << 10, 64 << 10}

@@ -41,6 +41,8 @@ type Listen struct {
 	HTTPS       string     `yaml:"https" doc:"Address for https, host:port or :port; needs tls.certificates."`
 	AdminSocket authn.Path `yaml:"admin_socket" doc:"Unix socket for the operator's commands; admin.sock in storage.path unless given, off for none."`
 
+	Drain time.Duration `yaml:"drain" default:"10s" min:"0s" max:"10m" doc:"How long everything is still served after SIGTERM, while /readyz says no and balancers look elsewhere."`
+
 	Admin      string `yaml:"admin" default:"127.0.0.1:9180" doc:"Address for health checks, metrics and the operator; off for none. One that is not loopback needs admin.tls."`
 	AdminPlain bool   `yaml:"insecure_admin_plain" default:"false" doc:"Let admin be reached from other machines without TLS, where anyone between can read the tokens and do what they allow."`
 }

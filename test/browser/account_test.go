@@ -50,7 +50,7 @@ func operate(t *testing.T, input string, args ...string) {
 }
 
 const wardFile = `
-listen: {http: %q, admin: %q}
+listen: {http: %q, drain: 0s, admin: %q}
 storage: {path: ./data}
 methods:
   - name: local

@@ -77,7 +77,7 @@ func openDeployment(t *testing.T, file string, people []accounts.Account, then .
 // careplanFile is of a care-record app behind one directory group, whose people have
 // staff records: accounts.
 const careplanFile = `
-listen: {https: "@LISTEN", admin: "@ADMIN"}
+listen: {https: "@LISTEN", drain: 0s, admin: "@ADMIN"}
 tls: {certificates: [{cert: app.crt, key: app.key}]}
 storage: {path: ./data}
 mail:

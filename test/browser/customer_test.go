@@ -15,7 +15,7 @@ import (
 // customerFile is the portal with a customer who wants its own sign-in and keeps its
 // people by SCIM.
 const customerFile = `
-listen: {https: "@LISTEN", admin: "@ADMIN"}
+listen: {https: "@LISTEN", drain: 0s, admin: "@ADMIN"}
 tls: {certificates: [{cert: app.crt, key: app.key}]}
 storage: {path: ./data}
 mail:

@@ -147,7 +147,7 @@ func openHospital(t *testing.T, o options) *hospital {
 }
 
 const hospitalFile = `
-listen: {https: %q, admin: %q}
+listen: {https: %q, drain: 0s, admin: %q}
 tls: {certificates: [{cert: app.crt, key: app.key}]}
 storage: {path: ./data}
 session: {idle: %s}

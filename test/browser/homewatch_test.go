@@ -14,7 +14,7 @@ import (
 // homewatchFile is of a remote-monitoring portal: staff may use their organisation's
 // provider, everybody a code by e-mail, and a patient record system opens it directly.
 const homewatchFile = `
-listen: {https: "@LISTEN", admin: "@ADMIN"}
+listen: {https: "@LISTEN", drain: 0s, admin: "@ADMIN"}
 tls: {certificates: [{cert: app.crt, key: app.key}]}
 storage: {path: ./data}
 mail:

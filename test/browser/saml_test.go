@@ -33,7 +33,7 @@ type trial struct {
 }
 
 const trialFile = `
-listen: {https: %q, admin: %q}
+listen: {https: %q, drain: 0s, admin: %q}
 tls: {certificates: [{cert: app.crt, key: app.key}]}
 storage: {path: ./data}
 methods:

@@ -26,7 +26,7 @@ func wardwatchFile(dc *ldaptest.DC) string {
 		roles = append(roles, fmt.Sprintf("%s: [Wardwatch_%s]", strings.ToLower(role), role))
 	}
 	return fmt.Sprintf(`
-listen: {https: "@LISTEN", admin: "@ADMIN"}
+listen: {https: "@LISTEN", drain: 0s, admin: "@ADMIN"}
 tls: {certificates: [{cert: app.crt, key: app.key}]}
 storage: {path: ./data}
 methods:

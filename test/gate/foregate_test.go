@@ -134,7 +134,7 @@ func start(t *testing.T, o options) *foregate {
 	if o.headers == "" {
 		o.headers = "{preset: forwarded, assertion: true}"
 	}
-	listen := fmt.Sprintf("http: %q, admin: %q", f.addr, f.admin)
+	listen := fmt.Sprintf("drain: 0s, http: %q, admin: %q", f.addr, f.admin)
 	if o.tls {
 		f.https = freeAddress(t)
 		cert, key := certificate(t, f.dir)

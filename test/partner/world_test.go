@@ -153,7 +153,7 @@ func (w *world) foregate(t *testing.T) (said *noise, pin string) {
 		fmt.Fprintf(&apps, "  - {name: %s, hosts: [%s.formulary.test], upstream: {url: %q}, methods: [%s]}\n", form, form, w.app.URL, form)
 	}
 	write(t, filepath.Join(dir, "foregate.yaml"), `
-listen: {https: "127.0.0.1:%s", admin: "off", admin_socket: "off"}
+listen: {https: "127.0.0.1:%s", drain: 0s, admin: "off", admin_socket: "off"}
 tls: {certificates: [{cert: app.crt, key: app.key}]}
 storage: {path: ./data}
 session: {idle: %s}

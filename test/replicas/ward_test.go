@@ -161,7 +161,7 @@ func (w *ward) yaml(r *replica, o options) string {
 		offered = "op, " + offered
 	}
 	return fmt.Sprintf(`
-listen: {http: %q, admin: %q}
+listen: {http: %q, drain: 0s, admin: %q}
 trusted_proxies: [127.0.0.1]
 storage: {%s}
 session: {secrets: [%s]%s}
