@@ -209,6 +209,7 @@ func (fg *running) open(file *config.File, tables Tables, opened, store Store, e
 	fg.server = proxy.New(cfg)
 	fg.builder.onError = fg.server.UpstreamFailed
 	fg.post.figures(fg.metrics)
+	fg.metrics.Certificates(func() map[string]time.Time { return certificateEnds(fg.file.Load()) })
 	fg.metrics.Gauge("foregate_sessions", "Sessions in this process's memory.", func() float64 { return float64(fg.sessions.Cached()) })
 	if fg.accounts != nil {
 		fg.refresher = newRefresher(fg.accounts, spent, func() *proxy.Set { return fg.server.Set() }, fg.log, fg.metrics.Directories())
