@@ -34,7 +34,7 @@ func NewListener(p ListenerParts) *Listener {
 	l := &Listener{mux: http.NewServeMux(), guard: p.Guard}
 	figures := promhttp.HandlerFor(p.Metrics.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 10 * time.Second})
 	l.mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
-		if p.Near || l.sees(w, r) {
+		if p.Near || l.lets(w, r, Viewer) {
 			figures.ServeHTTP(w, r)
 		}
 	})
@@ -51,6 +51,9 @@ func NewListener(p ListenerParts) *Listener {
 			say(w, http.StatusOK, "ready")
 		}
 	})
+	if p.Near {
+		l.mux.Handle("GET /debug/pprof/", l.profiles())
+	}
 	// No other site may have the browser of an administrator ask for a change.
 	l.mux.Handle(base+"/", http.NewCrossOriginProtection().Handler(p.API.For(p.Guard.who)))
 	if p.Console != nil {
@@ -59,14 +62,14 @@ func NewListener(p ListenerParts) *Listener {
 	return l
 }
 
-// sees lets viewers of all organisations pass, and answers the others.
-func (l *Listener) sees(w http.ResponseWriter, r *http.Request) bool {
+// lets those pass who have a role for all organisations, and answers the others.
+func (l *Listener) lets(w http.ResponseWriter, r *http.Request, least Role) bool {
 	who, err := l.guard.who(r)
-	if err == nil && who.May(Viewer) && who.Organisation == "" {
+	if err == nil && who.May(least) && who.Organisation == "" {
 		return true
 	}
 	w.Header().Set("WWW-Authenticate", `Bearer realm="foregate"`)
-	say(w, http.StatusUnauthorized, "send an admin token as bearer token")
+	say(w, http.StatusUnauthorized, "send a token of the role "+string(least)+" as bearer token")
 	return false
 }
 
