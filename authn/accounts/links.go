@@ -24,7 +24,6 @@ type Link struct {
 	Made    time.Time `json:"made"`
 	MadeBy  string    `json:"made_by"` // "mail", "match", "create", or who made it by hand
 	Used    time.Time `json:"used,omitzero"`
-	groups  string    // see groupsSum
 }
 
 // groupsSum tells groups from others, in whatever order they come. It is never empty:
@@ -39,7 +38,7 @@ func groupsSum(groups []string) string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-const linkColumns = `account, method, issuer, subject, email, made, made_by, used, groups_sum`
+const linkColumns = `account, method, issuer, subject, email, made, made_by, used`
 
 func links(ctx context.Context, q conn, condition string, args ...any) ([]Link, error) {
 	rows, err := q.QueryContext(ctx, `SELECT `+linkColumns+` FROM links WHERE `+condition, args...)
@@ -53,7 +52,7 @@ func links(ctx context.Context, q conn, condition string, args ...any) ([]Link, 
 			l          Link
 			made, used int64
 		)
-		if err := rows.Scan(&l.Account, &l.Method, &l.Issuer, &l.Subject, &l.Email, &made, &l.MadeBy, &used, &l.groups); err != nil {
+		if err := rows.Scan(&l.Account, &l.Method, &l.Issuer, &l.Subject, &l.Email, &made, &l.MadeBy, &used); err != nil {
 			return nil, fmt.Errorf("accounts: read link: %w", err)
 		}
 		l.Made, l.Used = moment(made), moment(used)

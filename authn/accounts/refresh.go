@@ -116,20 +116,36 @@ type taken struct {
 // linked is the subjects that have an account, and what tells their groups.
 func (r *refresh) linked(ctx context.Context) (map[string]string, error) {
 	all := make(map[string]string)
-	for after := ""; ; {
-		page, err := r.LinksOfIssuer(ctx, r.issuer, after, maxPage)
-		if err != nil {
+	for after, n := "", maxPage; n == maxPage; {
+		var err error
+		if after, n, err = r.linkedPage(ctx, after, all); err != nil {
 			return nil, err
 		}
-		for _, l := range page {
-			all[l.Subject] = l.groups
-			after = l.Subject
-		}
-		if len(page) < maxPage {
-			r.total = len(all)
-			return all, nil
-		}
 	}
+	r.total = len(all)
+	return all, nil
+}
+
+func (r *refresh) linkedPage(ctx context.Context, after string, into map[string]string) (last string, n int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	const pageSQL = `SELECT subject, groups_sum FROM links WHERE issuer = $1 AND subject > $2 ORDER BY subject LIMIT $3`
+	rows, err := r.db.Reader.QueryContext(ctx, pageSQL, r.issuer, after, maxPage)
+	if err != nil {
+		return "", 0, fmt.Errorf("accounts: look for links: %w", err)
+	}
+	defer rows.Close()
+	for ; rows.Next(); n++ {
+		var sum string
+		if err := rows.Scan(&last, &sum); err != nil {
+			return "", 0, fmt.Errorf("accounts: read link: %w", err)
+		}
+		into[last] = sum
+	}
+	if err := rows.Err(); err != nil {
+		return "", 0, fmt.Errorf("accounts: look for links: %w", err)
+	}
+	return last, n, nil
 }
 
 func (r *refresh) say(account *Account, what string) {
