@@ -13,6 +13,7 @@ import (
 	"foregate/authn"
 	"foregate/authn/accounts"
 	"foregate/authn/handoff"
+	"foregate/authn/kerberos"
 	"foregate/authn/ldap"
 	"foregate/authn/local"
 	"foregate/authn/mailcode"
@@ -36,6 +37,7 @@ var methods = []config.Kind{
 	{Name: "handoff", New: func() authn.MethodConfig { return new(handoff.Config) }},
 	{Name: "local", New: func() authn.MethodConfig { return new(local.Config) }},
 	{Name: "ldap", New: func() authn.MethodConfig { return new(ldap.Config) }},
+	{Name: "kerberos", New: func() authn.MethodConfig { return new(kerberos.Config) }},
 	{Name: "break_glass", New: func() authn.MethodConfig { return new(local.BreakGlass) }},
 	{Name: "mail_code", New: func() authn.MethodConfig { return new(mailcode.Config) }},
 	{Name: "network", New: func() authn.MethodConfig { return new(network.Config) }},

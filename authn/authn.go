@@ -85,7 +85,8 @@ func (a *Attempt) Keep(key, value string) {
 	a.Values[key] = value
 }
 
-// Reply is what a method answers: SignedIn, Redirect, PostForm or Form.
+// Reply is what a method answers: SignedIn, Redirect, PostForm, Form, Challenge or
+// Elsewhere.
 type Reply interface{ isReply() }
 
 // SignedIn ends an attempt: the method vouches for this identity.
@@ -134,10 +135,24 @@ type Field struct {
 	Fixed        bool   // Value is shown and cannot be changed: what came before, for password managers
 }
 
-func (SignedIn) isReply() {}
-func (Redirect) isReply() {}
-func (PostForm) isReply() {}
-func (Form) isReply()     {}
+// Challenge asks the browser itself, with status 401. One that has an answer sends the
+// same request again with it in the Authorization header, which comes to Resume. Any
+// other shows the page, which leads to the other ways in. It is an answer of Resume
+// alone: Begin has no address of its own that could be asked for again.
+type Challenge struct {
+	Scheme string // RFC 9110, section 11.1: "Negotiate"
+}
+
+// Elsewhere leads the person to the other ways in: this one is not for their device.
+// The method has logged why.
+type Elsewhere struct{}
+
+func (SignedIn) isReply()  {}
+func (Redirect) isReply()  {}
+func (PostForm) isReply()  {}
+func (Form) isReply()      {}
+func (Challenge) isReply() {}
+func (Elsewhere) isReply() {}
 
 // Once marks what may be used a single time, across replicas and restarts.
 type Once interface {

@@ -25,6 +25,13 @@ type Placed interface {
 	Here(client netip.Addr) bool
 }
 
+// Near is a method that asks the browser and not the person, and that is offered only to
+// those who are near: elsewhere browsers would ask in vain. Where it is the first that
+// is offered it begins by itself. Unlike Placed it says nothing about the session.
+type Near interface {
+	Near(client netip.Addr) bool
+}
+
 // AlreadyUsed is the error of a method for what may be used once and was used
 // before, by whom it names: the browser in which that person is still signed in goes
 // on, any other is refused. It is ErrSpent too.

@@ -136,6 +136,8 @@ func whyAsked(r *http.Request) string {
 	switch {
 	case q.Get("kept") != "":
 		return "Your session had ended before you pressed the button. What you entered is kept: sign in, and you can send it."
+	case q.Get("device") != "":
+		return "Your device could not sign you in by itself. Please sign in here."
 	case q.Get("lost") != "":
 		return "Your session had ended, so what you just sent was not saved. Sign in, then send it again."
 	case q.Get("ended") == "idle":

@@ -254,3 +254,8 @@ func (s *Server) discover(x *exchange, r *http.Request, set *Set) error {
 func (s *Server) chooseURL(rd, choice string) string {
 	return s.Prefix + "/sign-in?" + url.Values{"rd": {rd}, "choose": {choice}}.Encode()
 }
+
+// byHandURL is the sign-in page for somebody whose device could not do it.
+func (s *Server) byHandURL(rd string) string {
+	return s.chooseURL(rd, "1") + "&device=1"
+}

@@ -194,14 +194,23 @@ func (set *Set) placed(method string) authn.Placed {
 	return p
 }
 
+// near returns the method if it asks only browsers that are near, or nil.
+func (set *Set) near(method string) authn.Near {
+	n, _ := set.ready(method).(authn.Near)
+	return n
+}
+
 // byItself returns the method by which a person is signed in without being asked
-// which way: the first that is offered if they are at its place, or the one whose
+// which way: the first that is offered if they are at its place or near, or the one whose
 // page sent this browser before. nil if they are to choose.
 func (s *Server) byItself(x *exchange, r *http.Request, set *Set, offered []*Method) *Method {
 	if len(offered) == 0 || !unasked(r) {
 		return nil
 	}
 	if p := set.placed(offered[0].Name); p != nil && offered[0].emergency() == nil {
+		return offered[0]
+	}
+	if set.near(offered[0].Name) != nil && whyAsked(r) == "" {
 		return offered[0]
 	}
 	last := s.Attempts.Remembered(r, x.secure)

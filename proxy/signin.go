@@ -202,6 +202,12 @@ func (s *Server) reply(x *exchange, r *http.Request, m *Method, a *authn.Attempt
 		redirect(x, http.StatusSeeOther, reply.URL)
 	case authn.PostForm:
 		s.Pages.Write(x, http.StatusOK, &x.app.Look, pages.PostForm{URL: reply.URL, Fields: reply.Fields, To: m.Title})
+	case authn.Challenge:
+		x.Header().Set("WWW-Authenticate", reply.Scheme)
+		s.Pages.Write(x, http.StatusUnauthorized, &x.app.Look, pages.Handshake{Others: s.byHandURL(a.Return)})
+	case authn.Elsewhere:
+		s.Metrics.SignIn(m.Name, "refused")
+		redirect(x, http.StatusSeeOther, s.byHandURL(a.Return))
 	case authn.Form:
 		status := http.StatusOK
 		if reply.Problem != "" {

@@ -112,7 +112,10 @@ func (s *Server) usable(x *exchange, set *Set, names []string, d Decision) []*Me
 		if m == nil || !x.app.offers(name) || len(d.Methods) > 0 && !slices.Contains(d.Methods, name) {
 			continue
 		}
-		if p := set.placed(name); p == nil || p.Here(x.client) {
+		if p := set.placed(name); p != nil && !p.Here(x.client) {
+			continue
+		}
+		if n := set.near(name); n == nil || n.Near(x.client) {
 			out = append(out, m)
 		}
 	}

@@ -32,8 +32,15 @@ func checkReply(reply authn.Reply) error {
 		return checkURL(r.URL)
 	case authn.Form:
 		return checkForm(r)
+	case authn.Challenge:
+		if r.Scheme == "" {
+			return errors.New("Challenge names no scheme")
+		}
+		return nil
+	case authn.Elsewhere:
+		return nil
 	default:
-		return fmt.Errorf("a reply is SignedIn, Redirect, PostForm or Form, by value; got %T", reply)
+		return fmt.Errorf("a reply is SignedIn, Redirect, PostForm, Form, Challenge or Elsewhere, by value; got %T", reply)
 	}
 }
 

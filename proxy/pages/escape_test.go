@@ -37,6 +37,7 @@ func filled(s string) map[string]pages.Page {
 		"signout":   pages.SignOut{Action: s, User: s, Stay: s},
 		"signedout": pages.SignedOut{SignIn: s, Note: s},
 		"keptform":  pages.KeptForm{Action: s, Field: s, Value: s, Discard: s},
+		"handshake": pages.Handshake{Others: s},
 		"loopstop":  pages.LoopStop{Again: s, Code: s, Partner: s},
 	}
 }

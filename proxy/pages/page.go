@@ -10,7 +10,7 @@ const (
 	FieldEverywhere = "everywhere" // SignOut.Everywhere, if its button was pressed
 )
 
-// Page is what to tell somebody: Chooser, FormPage, PostForm, KeptForm, Problem,
+// Page is what to tell somebody: Chooser, FormPage, PostForm, Handshake, KeptForm, Problem,
 // Account, SignOut, SignedOut or LoopStop. Every text in it may come from a stranger. An address
 // that is neither a path of this host ("/…") nor absolute https or http becomes
 // "#".
@@ -51,6 +51,12 @@ type PostForm struct {
 	URL    string            // absolute
 	Fields map[string]string //
 	To     string            // where it leads, for people: "Microsoft"; may be empty
+}
+
+// Handshake is what a browser shows that cannot answer a challenge. It goes on to
+// Others by itself.
+type Handshake struct {
+	Others string // address of the other ways to sign in
 }
 
 // KeptForm offers to send a form that met an ended session. Its button posts Field

@@ -180,6 +180,7 @@ func gallery() map[string]pages.Page {
 		"form-emergency":   pages.FormPage{Title: "Emergency access", Action: "/sso/start/emergency", Attempt: "Zm9yZWdhdGU", Form: emergencyForm("root-1", "Say in a few words why you need this, and type the password again."), Others: "/sso/sign-in"},
 		"postform":         pages.PostForm{URL: "https://adfs.example/adfs/ls/", Fields: map[string]string{"SAMLRequest": "PHNhbWw+", "RelayState": "abc"}, To: "Microsoft"},
 		"postform-unnamed": pages.PostForm{URL: "https://adfs.example/adfs/ls/", Fields: map[string]string{"submit": "x"}},
+		"handshake":        pages.Handshake{Others: "/sso/sign-in?choose=1&device=1&rd=%2Fwards%2F7"},
 		"problem": pages.Problem{Heading: "You cannot use Careplan yet", Message: "You have signed in, but your account is not in the group of people who may use Careplan.",
 			Next: "Ask the head of your ward to request access for you.", Action: "Try again", ActionURL: "/wards/7", Code: "7KQ2-M4XD"},
 		"problem-bare": pages.Problem{},

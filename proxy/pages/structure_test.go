@@ -110,6 +110,7 @@ func TestHeadingSaysWhatThePageIs(t *testing.T) {
 		"chooser-own":      "Sign in to Careplan",
 		"chooser-theirs":   "Sign in to Careplan",
 		"chooser-returned": "Sign in to Careplan",
+		"handshake":        "One moment",
 		"keptform":         "Your form was kept",
 		"form-password":    "Sign in to Careplan",
 		"form-wrong":       "Sign in with Careplan",

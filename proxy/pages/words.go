@@ -14,6 +14,7 @@ type sheet struct {
 	problem string // first words of the window's title
 	posts   bool   // has a form
 	script  bool   // continues by itself
+	next    string // address that the browser goes on to by itself
 }
 
 func (c Chooser) sheet(l *Look) sheet {
@@ -37,6 +38,10 @@ func (p PostForm) sheet(*Look) sheet {
 	s := sheet{file: "postform", heading: "One moment", posts: true}
 	s.script = link(p.URL) != "#" // pressing a button that leads here again would never end
 	return s
+}
+
+func (h Handshake) sheet(*Look) sheet {
+	return sheet{file: "handshake", heading: "One moment", next: link(h.Others)}
 }
 
 func (KeptForm) sheet(*Look) sheet {
