@@ -47,7 +47,7 @@ func newServer(tb testing.TB, store cookies.Store, to *url.URL, rules []Rule, me
 		Sessions: sessions, Attempts: attempts, Pages: page, Metrics: metrics, Log: slog.New(slog.DiscardHandler),
 	})
 	up, err := upstream.New(upstream.Config{
-		Name: "app", URL: to, OwnCookie: sessions.Own, StripCookies: sessions.StripOwn, OnError: s.UpstreamFailed,
+		Name: "app", Route: upstream.Route{URL: to}, OwnCookie: sessions.Own, StripCookies: sessions.StripOwn, OnError: s.UpstreamFailed,
 	}, nil)
 	if err != nil {
 		tb.Fatal(err)

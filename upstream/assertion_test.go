@@ -41,7 +41,7 @@ func check(t *testing.T, s *Signer, token, audience string) (assertion, error) {
 
 func TestHD9AssertionIsForOneApplicationAndFiveMinutes(t *testing.T) {
 	a := startApp(t, answerOK())
-	u := open(t, Config{URL: a.url, Assertion: true})
+	u := open(t, Config{Route: Route{URL: a.url}, Assertion: true})
 	id := alice()
 	id.Authenticated = time.Now().Add(-time.Hour).Truncate(time.Second)
 	send(t, front(t, u, tripFor(u, id)), "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
@@ -65,7 +65,7 @@ func TestHD9AssertionIsForOneApplicationAndFiveMinutes(t *testing.T) {
 
 func TestAssertionIsSignedOnceAndRenewedAtHalfItsLife(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		u, err := New(Config{Name: "careplan", URL: nowhere(), Assertion: true}, signer(t))
+		u, err := New(Config{Name: "careplan", Route: Route{URL: nowhere()}, Assertion: true}, signer(t))
 		if err != nil {
 			t.Fatal(err)
 		}

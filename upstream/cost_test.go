@@ -54,8 +54,8 @@ func bare(u *Upstream) *httputil.ReverseProxy {
 }
 
 func stubbed(tb testing.TB) (*Upstream, *Trip) {
-	u := open(tb, Config{URL: nowhere(), Assertion: true, OwnCookie: ownCookie, StripCookies: func(http.Header) {}})
-	u.proxy.Transport = guarded{stub{}}
+	u := open(tb, Config{Route: Route{URL: nowhere()}, Assertion: true, OwnCookie: ownCookie, StripCookies: func(http.Header) {}})
+	u.routes[0].proxy.Transport = guarded{stub{}}
 	trip := tripFor(u, alice())
 	return u, &trip
 }

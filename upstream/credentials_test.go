@@ -39,7 +39,7 @@ func TestEveryClaimReachesItsHeader(t *testing.T) {
 		"text": "t", "flag": true, "number": 12345678.0, "exact": json.Number("9007199254740993"), "list": []any{"a", 2.5, false},
 		"object": map[string]any{"a": 1},
 	}
-	u := open(t, Config{URL: nowhere(), Headers: Headers{Preset: "none", Map: sources}})
+	u := open(t, Config{Route: Route{URL: nowhere()}, Headers: Headers{Preset: "none", Map: sources}})
 	want := map[string]string{
 		"X-Fixed": "50% ours", "H-User": "alice", "H-Email": "alice@hospital.example", "H-Name": "Alice Archer", "H-Groups": "users,ward 3",
 		"H-Roles": "nurse", "H-Preferred_username": "aarcher", "H-Subject": "0017", "H-Issuer": "https://idp.example", "H-Method": "entra",
@@ -52,7 +52,7 @@ func TestEveryClaimReachesItsHeader(t *testing.T) {
 }
 
 func TestNobodyGetsNoCredentials(t *testing.T) {
-	u := open(t, Config{URL: nowhere(), Headers: Headers{Map: map[string]Source{"X-Fixed": {Value: "yes"}}}})
+	u := open(t, Config{Route: Route{URL: nowhere()}, Headers: Headers{Map: map[string]Source{"X-Fixed": {Value: "yes"}}}})
 	for _, id := range []*authn.Identity{nil, {}, {User: "alice"}} {
 		if got := headersOf(u.Credentials(id)); len(got) > 0 {
 			t.Errorf("got %v", got)
@@ -104,7 +104,7 @@ func FuzzEncodedValuesAreOneSafeLineAndDecodeToWhatTheyWere(f *testing.F) {
 
 func TestTooManyGroupsAreRefusedAndNotCut(t *testing.T) {
 	var asked error
-	u := open(t, Config{URL: nowhere(), OnError: func(w http.ResponseWriter, _ *http.Request, err error) {
+	u := open(t, Config{Route: Route{URL: nowhere()}, OnError: func(w http.ResponseWriter, _ *http.Request, err error) {
 		asked = err
 		w.WriteHeader(StatusOf(err))
 	}})
@@ -118,7 +118,7 @@ func TestTooManyGroupsAreRefusedAndNotCut(t *testing.T) {
 }
 
 func TestTooLongAnAssertionIsRefused(t *testing.T) {
-	u := open(t, Config{URL: nowhere(), Assertion: true, Headers: Headers{Preset: "none"}})
+	u := open(t, Config{Route: Route{URL: nowhere()}, Assertion: true, Headers: Headers{Preset: "none"}})
 	id := alice()
 	id.Groups = []string{strings.Repeat("g", maxCredentials*3/4)}
 	res, _, _ := send(t, front(t, u, tripFor(u, id)), "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -129,7 +129,7 @@ func TestTooLongAnAssertionIsRefused(t *testing.T) {
 
 func TestCredentialsOfAnotherApplicationAreRefused(t *testing.T) {
 	a := startApp(t, answerOK())
-	u, other := open(t, Config{URL: a.url}), open(t, Config{Name: "formulary", URL: a.url})
+	u, other := open(t, Config{Route: Route{URL: a.url}}), open(t, Config{Name: "formulary", Route: Route{URL: a.url}})
 	res, _, _ := send(t, front(t, u, tripFor(other, alice())), "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 	if res.StatusCode != http.StatusInternalServerError || a.conns.Load() != 0 {
 		t.Errorf("got %d after %d connections", res.StatusCode, a.conns.Load())

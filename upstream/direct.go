@@ -40,7 +40,7 @@ type direct struct {
 }
 
 // newDirect returns other itself where direct cannot help.
-func newDirect(cfg Config, other http.RoundTripper) http.RoundTripper {
+func newDirect(cfg Route, other http.RoundTripper) http.RoundTripper {
 	if cfg.URL.Scheme != "http" || !canLook {
 		return other
 	}

@@ -80,9 +80,9 @@ func through(t *testing.T, method, response string, directly bool) seen {
 			io.WriteString(c, response)
 		}
 	})
-	u := open(t, Config{URL: a.url, OwnCookie: func(name string) bool { return name == "foregate" }})
+	u := open(t, Config{Route: Route{URL: a.url}, OwnCookie: func(name string) bool { return name == "foregate" }})
 	if !directly {
-		u.proxy.Transport = guarded{u.transport}
+		u.routes[0].proxy.Transport = guarded{u.routes[0].transport}
 	}
 	c, in := dial(t, front(t, u, tripFor(u, alice())))
 	io.WriteString(c, method+" /a%2Fb?x=1 HTTP/1.1\r\nHost: app.test\r\nUser-Agent: test\r\nX-Odd: a, b\r\nTE: trailers\r\nConnection: close\r\n\r\n")
@@ -124,7 +124,7 @@ func TestDirectNoticesAClosedConnection(t *testing.T) {
 		c.Close()
 		closed <- struct{}{}
 	})
-	addr := front(t, open(t, Config{URL: a.url}), Trip{})
+	addr := front(t, open(t, Config{Route: Route{URL: a.url}}), Trip{})
 	for range 3 {
 		if res, body, err := send(t, addr, get); res.StatusCode != http.StatusOK || body != "ok" || err != nil {
 			t.Fatalf("got %d %q, %v", res.StatusCode, body, err)
@@ -154,7 +154,7 @@ func TestHT1DirectDropsAConnectionThatSpeaksUnasked(t *testing.T) {
 			spoken <- struct{}{}
 		}
 	})
-	addr := front(t, open(t, Config{URL: a.url}), Trip{})
+	addr := front(t, open(t, Config{Route: Route{URL: a.url}}), Trip{})
 	for range 3 {
 		if _, body, _ := send(t, addr, get); body != "ok" {
 			t.Errorf("got %q", body)
@@ -178,7 +178,7 @@ func TestDirectReusesAConnectionAndGivesItUpInTime(t *testing.T) {
 			io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 		}
 	})
-	addr := front(t, open(t, Config{URL: a.url, Timeouts: Timeouts{Idle: 300 * time.Millisecond}}), Trip{})
+	addr := front(t, open(t, Config{Route: Route{URL: a.url, Timeouts: Timeouts{Idle: 300 * time.Millisecond}}}), Trip{})
 	for range 5 {
 		send(t, addr, get)
 	}
@@ -205,7 +205,7 @@ func TestDirectClosesAConnectionWhoseBodyNobodyReads(t *testing.T) {
 		}
 		gone <- struct{}{}
 	})
-	c, in := dial(t, front(t, open(t, Config{URL: a.url}), Trip{}))
+	c, in := dial(t, front(t, open(t, Config{Route: Route{URL: a.url}}), Trip{}))
 	io.WriteString(c, get)
 	if _, err := http.ReadResponse(in, nil); err != nil {
 		t.Fatal(err)

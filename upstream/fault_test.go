@@ -28,7 +28,7 @@ func TestFM9ApplicationThatIsDownIs502AtOnce(t *testing.T) {
 	target := &url.URL{Scheme: "http", Host: l.Addr().String()}
 	l.Close()
 	began := time.Now()
-	res, body, _ := send(t, front(t, open(t, Config{URL: target}), Trip{}), get)
+	res, body, _ := send(t, front(t, open(t, Config{Route: Route{URL: target}}), Trip{}), get)
 	if res.StatusCode != http.StatusBadGateway || time.Since(began) > time.Second {
 		t.Errorf("got %d after %v", res.StatusCode, time.Since(began))
 	}
@@ -42,7 +42,7 @@ func TestFM9SlowHeaderIs504(t *testing.T) {
 		a.next(in)
 		a.next(in) // until the connection ends
 	})
-	u := open(t, Config{URL: a.url, Timeouts: Timeouts{ResponseHeader: 50 * time.Millisecond}})
+	u := open(t, Config{Route: Route{URL: a.url, Timeouts: Timeouts{ResponseHeader: 50 * time.Millisecond}}})
 	if res, _, _ := send(t, front(t, u, Trip{}), get); res.StatusCode != http.StatusGatewayTimeout {
 		t.Errorf("got %d", res.StatusCode)
 	}
@@ -62,7 +62,7 @@ func TestFM9BodyThatBreaksOffIsNeverACleanResponse(t *testing.T) {
 				c.(*net.TCPConn).CloseWrite()
 				a.next(in)
 			})
-			c, in := dial(t, front(t, open(t, Config{URL: a.url}), Trip{}))
+			c, in := dial(t, front(t, open(t, Config{Route: Route{URL: a.url}}), Trip{}))
 			io.WriteString(c, get)
 			res, err := http.ReadResponse(in, nil)
 			if err == nil {
@@ -82,7 +82,7 @@ func TestFM9ClientThatLeavesEndsTheApplicationsWork(t *testing.T) {
 		a.next(in)
 		close(gone)
 	})
-	u := open(t, Config{URL: a.url, OnError: func(http.ResponseWriter, *http.Request, error) { t.Error("a page for nobody") }})
+	u := open(t, Config{Route: Route{URL: a.url}, OnError: func(http.ResponseWriter, *http.Request, error) { t.Error("a page for nobody") }})
 	c, _ := dial(t, front(t, u, Trip{}))
 	io.WriteString(c, get)
 	a.head(t)
@@ -99,7 +99,7 @@ func TestCancelledRequestIsNotAnEmptySuccess(t *testing.T) {
 		a.next(in)
 		a.next(in)
 	})
-	u := open(t, Config{URL: a.url})
+	u := open(t, Config{Route: Route{URL: a.url}})
 	end := make(chan context.CancelFunc, 1)
 	addr := frontFunc(t, func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithCancel(r.Context())
@@ -120,7 +120,7 @@ func TestFaultsOfTheClientsBodyAreNotTheApplications(t *testing.T) {
 		a.next(in)
 		io.Copy(io.Discard, in)
 	})
-	u := open(t, Config{URL: a.url})
+	u := open(t, Config{Route: Route{URL: a.url}})
 	addr := frontFunc(t, func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, 10)
 		u.Forward(w, r, &Trip{})
@@ -148,10 +148,10 @@ func TestFM18CertificateNobodyVouchesForIs502(t *testing.T) {
 	}
 	pool := x509.NewCertPool()
 	pool.AddCert(s.Certificate())
-	if res, body, _ := send(t, front(t, open(t, Config{URL: target, CA: pool}), Trip{}), get); res.StatusCode != http.StatusOK || body != "HTTP/2.0" {
+	if res, body, _ := send(t, front(t, open(t, Config{Route: Route{URL: target, CA: pool}}), Trip{}), get); res.StatusCode != http.StatusOK || body != "HTTP/2.0" {
 		t.Errorf("got %d %q", res.StatusCode, body)
 	}
-	if res, _, _ := send(t, front(t, open(t, Config{URL: target, CA: x509.NewCertPool()}), Trip{}), get); res.StatusCode != http.StatusBadGateway {
+	if res, _, _ := send(t, front(t, open(t, Config{Route: Route{URL: target, CA: x509.NewCertPool()}}), Trip{}), get); res.StatusCode != http.StatusBadGateway {
 		t.Errorf("got %d", res.StatusCode)
 	}
 }
@@ -180,7 +180,7 @@ func TestResponseThatBreaksOffIsLogged(t *testing.T) {
 		io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart")
 	})
 	lines := make(chan string, 8)
-	u := open(t, Config{URL: a.url, Log: slog.New(slog.NewTextHandler(writer(lines), nil))})
+	u := open(t, Config{Route: Route{URL: a.url}, Log: slog.New(slog.NewTextHandler(writer(lines), nil))})
 	c, _ := dial(t, front(t, u, Trip{}))
 	io.WriteString(c, get)
 	select {

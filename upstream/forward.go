@@ -36,6 +36,8 @@ type Trip struct {
 type passage struct {
 	trip      *Trip
 	in        *http.Request
+	route     *route
+	taken     int // bytes of the escaped path that the route's own path takes up
 	assertion []string
 	values    [4]string // of X-Forwarded-For, -Host, -Proto and X-Request-ID
 	interim   interim
@@ -68,8 +70,8 @@ func passageOf(ctx context.Context) *passage { return ctx.Value(slotKey{}).(*slo
 
 // Forward carries r to the application and its answer to w.
 //
-// The path goes out as r.URL has it, escapes kept; a base path of Config.URL is
-// put before it. Bodies stream in both directions. A WebSocket upgrade is
+// The path goes out as r.URL has it, escapes kept, save for what a Route rewrites;
+// a base path of its URL is put before it. Bodies stream in both directions. A WebSocket upgrade is
 // tunnelled until either side or the context of r ends; other upgrades are taken
 // off the request. CONNECT and TRACE are refused.
 //
@@ -82,6 +84,7 @@ func passageOf(ctx context.Context) *passage { return ctx.Value(slotKey{}).(*slo
 func (u *Upstream) Forward(w http.ResponseWriter, r *http.Request, t *Trip) {
 	p := &t.under
 	*p = passage{trip: t, in: r}
+	p.route, p.taken = u.routeOf(r.URL)
 	if err := u.board(p); err != nil {
 		u.fail(w, p, err)
 		return
@@ -93,7 +96,7 @@ func (u *Upstream) Forward(w http.ResponseWriter, r *http.Request, t *Trip) {
 		_ = http.NewResponseController(w).EnableFullDuplex()
 	}
 	w.Header()["Content-Type"] = nil // the server does not guess what the application leaves open
-	u.proxy.ServeHTTP(w, seat(r, p))
+	p.route.proxy.ServeHTTP(w, seat(r, p))
 }
 
 // board says why a request may not go out at all.
@@ -105,6 +108,9 @@ func (u *Upstream) board(p *passage) error {
 			Err:    errors.New("upstream: CONNECT and TRACE are not forwarded"),
 			Status: http.StatusMethodNotAllowed,
 		}
+	}
+	if err := p.route.limit(p.in); err != nil {
+		return err
 	}
 	who := p.trip.Who
 	if who == nil {
@@ -130,11 +136,12 @@ func (u *Upstream) board(p *passage) error {
 func (u *Upstream) rewrite(pr *httputil.ProxyRequest) {
 	p := passageOf(pr.In.Context())
 	out := pr.Out
-	pr.SetURL(u.cfg.URL)
+	p.route.readdress(out.URL, p.taken)
+	pr.SetURL(p.route.URL)
 	if u.cfg.RawQuery {
 		out.URL.RawQuery = pr.In.URL.RawQuery
 	}
-	out.Host = u.host(p)
+	out.Host = p.host()
 	u.strip(out.Header)
 	restrictUpgrade(out)
 	p.announce(out.Header)
@@ -147,9 +154,9 @@ func (u *Upstream) rewrite(pr *httputil.ProxyRequest) {
 	u.carryBody(pr)
 }
 
-func (u *Upstream) host(p *passage) string {
-	if u.cfg.HostHeader != "" {
-		return u.cfg.HostHeader
+func (p *passage) host() string {
+	if p.route.HostHeader != "" {
+		return p.route.HostHeader
 	}
 	if p.trip.Host != "" {
 		return p.trip.Host

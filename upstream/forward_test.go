@@ -19,7 +19,7 @@ func TestPathGoesOutByteForByteBehindTheBasePath(t *testing.T) {
 	for _, base := range []string{"", "/", "/base", "/base/"} {
 		target := *a.url
 		target.Path = base
-		addr := front(t, open(t, Config{URL: &target}), Trip{})
+		addr := front(t, open(t, Config{Route: Route{URL: &target}}), Trip{})
 		for _, path := range []string{"/", "/a%2Fb//c/d;jsessionid=1", "//x", "/%61", "/a%20b", "/a+b", "/%C3%BC", "/x?", "/x?a=b&c=%20"} {
 			send(t, addr, "GET "+path+" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
 			want := "GET " + strings.TrimSuffix(base, "/") + path + " HTTP/1.1"
@@ -33,7 +33,7 @@ func TestPathGoesOutByteForByteBehindTheBasePath(t *testing.T) {
 func TestB7OddQueriesAreDroppedUnlessAskedFor(t *testing.T) {
 	a := startApp(t, answerOK())
 	for raw, want := range map[bool]string{false: "/?y=2", true: "/?x=1;role=admin&%uFFFF&z=%zz&y=2"} {
-		addr := front(t, open(t, Config{URL: a.url, RawQuery: raw}), Trip{})
+		addr := front(t, open(t, Config{Route: Route{URL: a.url}, RawQuery: raw}), Trip{})
 		send(t, addr, "GET /?x=1;role=admin&%uFFFF&z=%zz&y=2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
 		if got := requestLine(a.head(t)); got != "GET "+want+" HTTP/1.1" {
 			t.Errorf("raw_query %v: got %q", raw, got)
@@ -43,7 +43,7 @@ func TestB7OddQueriesAreDroppedUnlessAskedFor(t *testing.T) {
 
 func TestB6ConnectAndTraceNeverLeave(t *testing.T) {
 	a := startApp(t, answerOK())
-	addr := front(t, open(t, Config{URL: a.url}), Trip{})
+	addr := front(t, open(t, Config{Route: Route{URL: a.url}}), Trip{})
 	for _, line := range []string{"CONNECT evil.test:443", "CONNECT /", "TRACE /"} {
 		res, _, _ := send(t, addr, line+" HTTP/1.1\r\nHost: evil.test:443\r\nConnection: close\r\n\r\n")
 		if res.StatusCode < 400 {
@@ -57,7 +57,7 @@ func TestB6ConnectAndTraceNeverLeave(t *testing.T) {
 
 func TestB9NothingIsAddedToARequest(t *testing.T) {
 	a := startApp(t, answerOK())
-	addr := front(t, open(t, Config{URL: a.url}), Trip{})
+	addr := front(t, open(t, Config{Route: Route{URL: a.url}}), Trip{})
 	send(t, addr, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 	if got, want := a.head(t), "GET / HTTP/1.1\r\nHost: a\r\n\r\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
@@ -66,7 +66,7 @@ func TestB9NothingIsAddedToARequest(t *testing.T) {
 
 func TestHD5OurCookiesStayHereAndOthersPassUnchanged(t *testing.T) {
 	a := startApp(t, answerOK())
-	u := open(t, Config{URL: a.url, StripCookies: func(h http.Header) {
+	u := open(t, Config{Route: Route{URL: a.url}, StripCookies: func(h http.Header) {
 		for i, line := range h["Cookie"] {
 			h["Cookie"][i] = strings.Replace(line, "foregate=secret; ", "", 1)
 		}
@@ -79,7 +79,7 @@ func TestHD5OurCookiesStayHereAndOthersPassUnchanged(t *testing.T) {
 
 func TestTheRequestOfTheProxyIsLeftAsItWas(t *testing.T) {
 	a := startApp(t, answerOK())
-	u := open(t, Config{URL: a.url})
+	u := open(t, Config{Route: Route{URL: a.url}})
 	left := make(chan []string, 1)
 	addr := frontFunc(t, func(w http.ResponseWriter, r *http.Request) {
 		trip := tripFor(u, alice())
@@ -113,7 +113,7 @@ func TestOnlySafeRequestsAreSentAgain(t *testing.T) {
 			}
 			io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 		})
-		addr := front(t, open(t, Config{URL: a.url}), Trip{})
+		addr := front(t, open(t, Config{Route: Route{URL: a.url}}), Trip{})
 		send(t, addr, c.first+" / HTTP/1.1\r\nHost: a\r\n\r\n")
 		res, _, _ := send(t, addr, c.request)
 		if res.StatusCode != c.want || len(a.heads) != c.heads {

@@ -67,11 +67,11 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := New(Config{Name: "a", URL: target}, nil); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := New(Config{Name: "a", Route: Route{URL: target}}, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", address, err, want)
 		}
 	}
-	if _, err := New(Config{Name: "a", URL: &url.URL{Scheme: "http", Host: "a.example"}, Assertion: true}, nil); err == nil {
+	if _, err := New(Config{Name: "a", Route: Route{URL: &url.URL{Scheme: "http", Host: "a.example"}}, Assertion: true}, nil); err == nil {
 		t.Error("an assertion without a key was accepted")
 	}
 }

@@ -26,7 +26,7 @@ func TestHD5ApplicationsCannotSetOurCookies(t *testing.T) {
 	a := startApp(t, answerWith("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n"+
 		"Set-Cookie: foregate=evil; Path=/\r\nset-cookie: __Host-foregate=evil; Secure\r\nSet-Cookie: =foregate=evil\r\n"+
 		"Set-Cookie: \t foregate =evil\r\nSet-Cookie: foregate\r\nSet-Cookie: app=1; Path=/; HttpOnly\r\nSet-Cookie: foregate2=x=foregate\r\n\r\n"))
-	u := open(t, Config{URL: a.url, OwnCookie: ownCookie})
+	u := open(t, Config{Route: Route{URL: a.url}, OwnCookie: ownCookie})
 	trip := Trip{Response: http.Header{"Set-Cookie": {"foregate=renewed"}, "X-Frame-Options": {"DENY"}}}
 	res, _, _ := send(t, front(t, u, trip), get)
 	want := []string{"app=1; Path=/; HttpOnly", "foregate2=x=foregate", "foregate=renewed"}
@@ -41,7 +41,7 @@ func TestHD5ApplicationsCannotSetOurCookies(t *testing.T) {
 func TestHD6HopByHopHeadersOfResponsesStayHere(t *testing.T) {
 	a := startApp(t, answerWith("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\n"+
 		"Upgrade: h2c\r\nAlt-Svc: h3=\":443\"\r\nProxy-Authenticate: Basic\r\nX-Stays: 1\r\n\r\n"))
-	res, _, _ := send(t, front(t, open(t, Config{URL: a.url}), Trip{}), get)
+	res, _, _ := send(t, front(t, open(t, Config{Route: Route{URL: a.url}}), Trip{}), get)
 	for _, name := range []string{"X-Hop", "Keep-Alive", "Upgrade", "Connection", "Alt-Svc", "Proxy-Authenticate"} {
 		if got := res.Header.Values(name); len(got) > 0 {
 			t.Errorf("%s: %q", name, got)
@@ -72,7 +72,7 @@ func TestHD6MalformedResponsesAre502(t *testing.T) {
 				a.next(in)
 				io.WriteString(c, response)
 			})
-			if got := finalStatus(t, front(t, open(t, Config{URL: a.url}), Trip{}), get); got != http.StatusBadGateway {
+			if got := finalStatus(t, front(t, open(t, Config{Route: Route{URL: a.url}}), Trip{}), get); got != http.StatusBadGateway {
 				t.Errorf("got %d", got)
 			}
 		})
@@ -98,7 +98,7 @@ func finalStatus(t *testing.T, addr, raw string) int {
 
 func TestHD6LengthAndChunkedTogetherReachTheClientAsOne(t *testing.T) {
 	a := startApp(t, answerWith("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"))
-	c, in := dial(t, front(t, open(t, Config{URL: a.url}), Trip{}))
+	c, in := dial(t, front(t, open(t, Config{Route: Route{URL: a.url}}), Trip{}))
 	io.WriteString(c, get)
 	if head, _ := readHead(in); len(values(head, "Content-Length"))+len(values(head, "Transfer-Encoding")) != 1 {
 		t.Errorf("got %q", head)
@@ -109,7 +109,7 @@ func TestEarlyHintsPassAndTheFinalHeadersStayWhole(t *testing.T) {
 	a := startApp(t, answerWith("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\nSet-Cookie: a=1\r\nKeep-Alive: 1\r\n\r\n"+
 		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
 	trip := Trip{CloseAfter: true, Response: http.Header{"Set-Cookie": {"foregate=renewed"}}}
-	c, in := dial(t, front(t, open(t, Config{URL: a.url}), trip))
+	c, in := dial(t, front(t, open(t, Config{Route: Route{URL: a.url}}), trip))
 	io.WriteString(c, get)
 	if got, want := first(readHead(in)), "HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
@@ -129,7 +129,7 @@ func first(s string, _ bool) string { return s }
 
 func TestHTTP10ClientsGetNoInterimResponse(t *testing.T) {
 	a := startApp(t, answerWith("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
-	res, body, _ := send(t, front(t, open(t, Config{URL: a.url}), Trip{}), "GET / HTTP/1.0\r\nHost: a\r\n\r\n")
+	res, body, _ := send(t, front(t, open(t, Config{Route: Route{URL: a.url}}), Trip{}), "GET / HTTP/1.0\r\nHost: a\r\n\r\n")
 	if res.StatusCode != http.StatusOK || body != "ok" {
 		t.Errorf("got %d %q", res.StatusCode, body)
 	}
@@ -137,8 +137,8 @@ func TestHTTP10ClientsGetNoInterimResponse(t *testing.T) {
 
 func TestCloseAfterEndsTheConnectionAlsoAfterAnError(t *testing.T) {
 	for name, target := range map[string]func() Config{
-		"answer": func() Config { return Config{URL: startApp(t, answerOK()).url} },
-		"error":  func() Config { return Config{URL: nowhere()} },
+		"answer": func() Config { return Config{Route: Route{URL: startApp(t, answerOK()).url}} },
+		"error":  func() Config { return Config{Route: Route{URL: nowhere()}} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, in := dial(t, front(t, open(t, target()), Trip{CloseAfter: true}))
@@ -154,7 +154,7 @@ func TestCloseAfterEndsTheConnectionAlsoAfterAnError(t *testing.T) {
 func TestResponseTrailersPassButNoCookieInThem(t *testing.T) {
 	for _, announced := range []string{"", "Trailer: X-Sum, Set-Cookie\r\n"} {
 		a := startApp(t, answerWith("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"+announced+"\r\n2\r\nok\r\n0\r\nX-Sum: 7\r\nSet-Cookie: foregate=evil\r\n\r\n"))
-		res, body, err := send(t, front(t, open(t, Config{URL: a.url, OwnCookie: ownCookie}), Trip{}), get)
+		res, body, err := send(t, front(t, open(t, Config{Route: Route{URL: a.url}, OwnCookie: ownCookie}), Trip{}), get)
 		if err != nil || body != "ok" {
 			t.Errorf("got %q, %v", body, err)
 		}
@@ -175,7 +175,7 @@ func TestHT2ConnectionWithExtraBytesIsNotUsedAgain(t *testing.T) {
 			io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison")
 		}
 	})
-	addr := front(t, open(t, Config{URL: a.url}), Trip{})
+	addr := front(t, open(t, Config{Route: Route{URL: a.url}}), Trip{})
 	for range 3 {
 		if _, body, _ := send(t, addr, get); body != "ok" {
 			t.Errorf("got %q", body)
@@ -215,7 +215,7 @@ func TestHT1ExtraBytesNeverAnswerAnotherClient(t *testing.T) {
 			target := url.URL{Scheme: scheme, Host: a.url.Host}
 			pool := x509.NewCertPool()
 			pool.AddCert(certificate.Certificate())
-			addr := front(t, open(t, Config{URL: &target, CA: pool}), Trip{})
+			addr := front(t, open(t, Config{Route: Route{URL: &target, CA: pool}}), Trip{})
 			var clients sync.WaitGroup
 			for range 32 {
 				c, in := dial(t, addr)
@@ -247,7 +247,7 @@ func TestHT2EarlyResponseEndsTheConnection(t *testing.T) {
 			gone <- struct{}{}
 		}
 	})
-	c, in := dial(t, front(t, open(t, Config{URL: a.url}), Trip{}))
+	c, in := dial(t, front(t, open(t, Config{Route: Route{URL: a.url}}), Trip{}))
 	io.WriteString(c, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n")
 	a.head(t)
 	if head, _ := readHead(in); !strings.HasPrefix(head, "HTTP/1.1 413 ") {
@@ -270,7 +270,7 @@ func TestContentTypeIsNeverGuessed(t *testing.T) {
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\n<html>\r\n0\r\n\r\n",
 	} {
 		a := startApp(t, answerWith(response))
-		res, _, _ := send(t, front(t, open(t, Config{URL: a.url}), Trip{}), get)
+		res, _, _ := send(t, front(t, open(t, Config{Route: Route{URL: a.url}}), Trip{}), get)
 		if got, ok := res.Header["Content-Type"]; ok {
 			t.Errorf("%q: the client is told %q", response, got)
 		}

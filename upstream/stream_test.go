@@ -28,7 +28,7 @@ func TestEventsArriveOneByOne(t *testing.T) {
 				<-next
 				io.WriteString(c, "data: two\n")
 			})
-			c, in := dial(t, front(t, open(t, Config{URL: a.url}), Trip{}))
+			c, in := dial(t, front(t, open(t, Config{Route: Route{URL: a.url}}), Trip{}))
 			io.WriteString(c, get)
 			res, err := http.ReadResponse(in, nil)
 			if err != nil {
@@ -60,7 +60,7 @@ func echo(a *app, c net.Conn, in *bufio.Reader) {
 
 func TestWebSocketsPassWithIdentityAndEndWithTheSession(t *testing.T) {
 	a := startApp(t, echo)
-	u := open(t, Config{URL: a.url, OwnCookie: ownCookie})
+	u := open(t, Config{Route: Route{URL: a.url}, OwnCookie: ownCookie})
 	trip := tripFor(u, alice())
 	trip.CloseAfter = true
 	signOut := make(chan context.CancelFunc, 1)
@@ -111,7 +111,7 @@ func TestHT9OnlyAWebSocketHandshakeIsAnUpgrade(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := startApp(t, echo)
-			res, _, _ := send(t, front(t, open(t, Config{URL: a.url}), Trip{}), request)
+			res, _, _ := send(t, front(t, open(t, Config{Route: Route{URL: a.url}}), Trip{}), request)
 			head := a.head(t)
 			if got := slices.Concat(values(head, "Upgrade"), values(head, "Connection"), values(head, "HTTP2-Settings")); len(got) > 0 {
 				t.Errorf("the application was asked for %q", got)
@@ -125,7 +125,7 @@ func TestHT9OnlyAWebSocketHandshakeIsAnUpgrade(t *testing.T) {
 
 func TestUpgradeThatTheApplicationDeclinesIsAnOrdinaryResponse(t *testing.T) {
 	a := startApp(t, answerOK())
-	c, in := dial(t, front(t, open(t, Config{URL: a.url}), Trip{}))
+	c, in := dial(t, front(t, open(t, Config{Route: Route{URL: a.url}}), Trip{}))
 	io.WriteString(c, handshake+strings.Replace(get, "/", "/second", 1))
 	for range 2 {
 		res, err := http.ReadResponse(in, nil)
@@ -159,7 +159,7 @@ func TestLargeBodiesFlowInBothDirectionsInLittleMemory(t *testing.T) {
 		fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nX-Received: %d\r\nContent-Length: %d\r\n\r\n", n, large)
 		io.Copy(c, zeros(large))
 	})
-	addr := front(t, open(t, Config{URL: a.url}), Trip{})
+	addr := front(t, open(t, Config{Route: Route{URL: a.url}}), Trip{})
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
@@ -192,7 +192,7 @@ func TestApplicationMayAnswerWhileTheClientStillSends(t *testing.T) {
 		io.CopyN(c, in, int64(len("5\r\nfirst\r\n5\r\nlater\r\n0\r\n\r\n"))) // echoes the chunks
 		a.next(in)
 	})
-	c, in := dial(t, front(t, open(t, Config{URL: a.url}), Trip{}))
+	c, in := dial(t, front(t, open(t, Config{Route: Route{URL: a.url}}), Trip{}))
 	io.WriteString(c, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
 	res, err := http.ReadResponse(in, nil)
 	if err != nil {
@@ -221,7 +221,7 @@ func TestManyClientsShareAsManyConnections(t *testing.T) {
 			io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 		}
 	})
-	addr := front(t, open(t, Config{URL: a.url}), Trip{})
+	addr := front(t, open(t, Config{Route: Route{URL: a.url}}), Trip{})
 	var wg sync.WaitGroup
 	for range clients {
 		c, in := dial(t, addr)

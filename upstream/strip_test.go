@@ -21,7 +21,7 @@ func spellings(name string) []string {
 
 func TestHD1HeadersOfClientsNeverArriveInAnySpelling(t *testing.T) {
 	a := startApp(t, answerOK())
-	u := open(t, Config{URL: a.url, Assertion: true, Strip: []string{"SM_USER", "Authorization"}})
+	u := open(t, Config{Route: Route{URL: a.url}, Assertion: true, Strip: []string{"SM_USER", "Authorization"}})
 	forbidden := slices.Concat(u.cfg.Headers.Names(), []string{
 		AssertionHeader, "X-Foregate-Anything", "Remote-User", "Remote-Groups", "X-Auth-Request-User", "X-Auth-Request-Redirect",
 		"SM-User", "Authorization", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Forwarded-Prefix",
@@ -63,12 +63,12 @@ func TestB2AuthorizationPassesUnlessItIsAnIdentityHeader(t *testing.T) {
 	a := startApp(t, answerOK())
 	raw := "GET / HTTP/1.1\r\nHost: app.test\r\nAuthorization: Bearer x\r\nConnection: close\r\n\r\n"
 
-	u := open(t, Config{URL: a.url})
+	u := open(t, Config{Route: Route{URL: a.url}})
 	send(t, front(t, u, tripFor(u, alice())), raw)
 	if got := values(a.head(t), "Authorization"); !slices.Equal(got, []string{"Bearer x"}) {
 		t.Errorf("got %q", got)
 	}
-	u = open(t, Config{URL: a.url, Headers: Headers{Map: map[string]Source{"Authorization": {Claim: "email"}}}})
+	u = open(t, Config{Route: Route{URL: a.url}, Headers: Headers{Map: map[string]Source{"Authorization": {Claim: "email"}}}})
 	send(t, front(t, u, tripFor(u, alice())), raw)
 	if got := values(a.head(t), "Authorization"); !slices.Equal(got, []string{"alice@hospital.example"}) {
 		t.Errorf("got %q", got)
@@ -77,7 +77,7 @@ func TestB2AuthorizationPassesUnlessItIsAnIdentityHeader(t *testing.T) {
 
 func TestHD2ClaimWithoutValueLeavesTheHeaderAbsent(t *testing.T) {
 	a := startApp(t, answerOK())
-	u := open(t, Config{URL: a.url})
+	u := open(t, Config{Route: Route{URL: a.url}})
 	id := alice()
 	id.Groups, id.Email = nil, ""
 	send(t, front(t, u, tripFor(u, id)),
@@ -90,7 +90,7 @@ func TestHD2ClaimWithoutValueLeavesTheHeaderAbsent(t *testing.T) {
 
 func TestB1HD3ConnectionHeaderCannotRemoveIdentity(t *testing.T) {
 	a := startApp(t, answerOK())
-	u := open(t, Config{URL: a.url, Assertion: true})
+	u := open(t, Config{Route: Route{URL: a.url}, Assertion: true})
 	send(t, front(t, u, tripFor(u, alice())), "GET / HTTP/1.1\r\nHost: app.test\r\n"+
 		"Connection: close, X-Forwarded-User, x-forwarded-groups, X-Real-Ip, X-Forwarded-For, X-Foregate-Assertion, X-Request-Id\r\n"+
 		"Keep-Alive: X-Forwarded-User\r\nProxy-Connection: X-Forwarded-User\r\nTE: trailers\r\n\r\n")
@@ -114,7 +114,7 @@ func TestB8HD8ForwardingHeadersAreOurViewAlone(t *testing.T) {
 		{"another host is sent", "internal.example:8080", "internal.example:8080"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			u := open(t, Config{URL: a.url, HostHeader: c.setting})
+			u := open(t, Config{Route: Route{URL: a.url, HostHeader: c.setting}})
 			send(t, front(t, u, tripFor(u, nil)), "GET / HTTP/1.1\r\nHost: other.test\r\nX-Forwarded-For: 10.0.0.1\r\nX-Real-IP: 10.0.0.1\r\n"+
 				"X-Forwarded-Host: evil.test\r\nX-Forwarded-Proto: http\r\nForwarded: for=10.0.0.1\r\ntraceparent: 00-1-2-01\r\nConnection: close\r\n\r\n")
 			head := a.head(t)
@@ -146,7 +146,7 @@ func TestHD1RequestTrailersPassButNeverAsIdentity(t *testing.T) {
 		bodies <- b.String() + trailer
 		io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 	})
-	u := open(t, Config{URL: a.url})
+	u := open(t, Config{Route: Route{URL: a.url}})
 	send(t, front(t, u, tripFor(u, alice())), "POST / HTTP/1.1\r\nHost: app.test\r\nTransfer-Encoding: chunked\r\n"+
 		"Trailer: X-Checksum, X_Forwarded_User, Remote-User, Cookie\r\nConnection: close\r\n\r\n3\r\nabc\r\n0\r\n"+
 		"X-Checksum: 77\r\nX_Forwarded_User: evil\r\nRemote-User: evil\r\nCookie: evil=1\r\nX-Unannounced: evil\r\nX-Forwarded-Groups: evil\r\n\r\n")

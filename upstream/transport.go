@@ -31,7 +31,7 @@ const (
 	copyBuffer        = 32 << 10
 )
 
-func newTransport(cfg Config) *http.Transport {
+func newTransport(cfg Route) *http.Transport {
 	dialer := newDialer(cfg)
 	return &http.Transport{
 		Proxy:                  nil, // HTTP_PROXY is for the internet, not for what stands behind us
@@ -50,7 +50,7 @@ func newTransport(cfg Config) *http.Transport {
 	}
 }
 
-func newDialer(cfg Config) *net.Dialer {
+func newDialer(cfg Route) *net.Dialer {
 	return &net.Dialer{Timeout: orDefault(cfg.Timeouts.Connect, connectTime), KeepAlive: 30 * time.Second}
 }
 

@@ -9,33 +9,31 @@
 package upstream
 
 import (
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"log"
 	"log/slog"
 	"net/http"
 	"net/http/httputil"
-	"net/url"
+	"slices"
+	"strings"
 	"sync"
 )
 
 // Config describes one application. Only Name and URL are required.
 type Config struct {
-	Name      string   // the application's name: the audience of its assertions
-	URL       *url.URL // http or https, a host, optionally a base path that is put before every path
-	Headers   Headers  // which identity headers it gets, and from what
-	Assertion bool     // send X-Foregate-Assertion, a signed JWT (RFC 7519)
+	Name      string  // the application's name: the audience of its assertions
+	Headers   Headers // which identity headers it gets, and from what
+	Assertion bool    // send X-Foregate-Assertion, a signed JWT (RFC 7519)
+
+	Route          // where requests go that none of Routes takes; its Path is empty
+	Routes []Route // where those below a path go; the longest path wins
 
 	// Strip names further headers that are never accepted from a client. Give the
 	// identity headers of all applications: a client of one must not be able to
 	// send what another believes.
 	Strip []string
 
-	RawQuery   bool           // queries with ";" or a bad percent escape go out unchanged; otherwise such parameters are dropped
-	HostHeader string         // the Host header to send; "" keeps the one that the browser asked for
-	CA         *x509.CertPool // who may sign an https application's certificate; nil means the system's
-	Timeouts   Timeouts
+	RawQuery bool // queries with ";" or a bad percent escape go out unchanged; otherwise such parameters are dropped
 
 	OwnCookie    func(name string) bool // our cookies: dropped from the application's Set-Cookie
 	StripCookies func(h http.Header)    // takes our cookies off a request's header
@@ -57,9 +55,8 @@ type Upstream struct {
 	forbidden *nameSet
 	signer    *Signer
 	signing   sync.Mutex
-	transport *http.Transport
-	direct    http.RoundTripper
-	proxy     *httputil.ReverseProxy
+	buffers   httputil.BufferPool
+	routes    []*route // the longest path first, every path last
 }
 
 // New checks cfg and makes an Upstream of it. It does not connect. The signer may
@@ -79,25 +76,22 @@ func New(cfg Config, signer *Signer) (*Upstream, error) {
 		headers:   cfg.Headers.list(),
 		forbidden: forbiddenNames(cfg.Headers.Names(), cfg.Strip),
 		signer:    signer,
-		transport: newTransport(cfg),
+		buffers:   newBuffers(),
 	}
-	u.direct = newDirect(cfg, guarded{u.transport})
-	u.proxy = &httputil.ReverseProxy{
-		Rewrite:        u.rewrite,
-		Transport:      u.direct,
-		BufferPool:     newBuffers(),
-		ModifyResponse: u.modifyResponse,
-		ErrorHandler:   u.transportFailed,
-		ErrorLog:       log.New(brokenOff{cfg.Log, cfg.Name}, "", 0),
+	for _, r := range slices.Concat(cfg.Routes, []Route{cfg.Route}) {
+		u.routes = append(u.routes, u.newRoute(r))
 	}
+	byLength(u.routes)
 	return u, nil
 }
 
 // Close gives up idle connections. Requests under way end undisturbed.
 func (u *Upstream) Close() {
-	u.transport.CloseIdleConnections()
-	if d, ok := u.direct.(*direct); ok {
-		d.CloseIdleConnections()
+	for _, r := range u.routes {
+		r.transport.CloseIdleConnections()
+		if d, ok := r.proxy.Transport.(*direct); ok {
+			d.CloseIdleConnections()
+		}
 	}
 }
 
@@ -105,14 +99,21 @@ func (c *Config) check(signer *Signer) error {
 	switch {
 	case c.Name == "":
 		return errors.New("a name is missing")
-	case c.URL == nil || c.URL.Host == "":
-		return errors.New("the address has no host")
-	case c.URL.Scheme != "http" && c.URL.Scheme != "https":
-		return fmt.Errorf("the address begins with %q and not with http or https", c.URL.Scheme)
-	case c.URL.User != nil || c.URL.RawQuery != "" || c.URL.ForceQuery || c.URL.Fragment != "":
-		return errors.New("the address may hold a host and a path, and nothing else")
+	case c.Path != "":
+		return errors.New("the route of every path has a path")
 	case c.Assertion && signer == nil:
 		return errors.New("an assertion is asked for, and there is no key to sign it")
+	}
+	paths := make(map[string]bool)
+	for _, r := range slices.Concat(c.Routes, []Route{c.Route}) {
+		if err := r.check(); err != nil {
+			return err
+		}
+		path := strings.TrimRight(r.Path, "/")
+		if paths[path] {
+			return fmt.Errorf("two routes have the path %q", r.Path)
+		}
+		paths[path] = true
 	}
 	for _, name := range c.Strip {
 		if len(name) > maxName {

@@ -148,16 +148,17 @@ func headersOf(app *config.App) upstream.Headers {
 }
 
 func (b *builder) app(c *config.App, strip []string) (*proxy.App, error) {
-	ca, err := pool(c.Upstream.CA)
+	to, err := routeTo(&c.Upstream)
+	if err != nil {
+		return nil, fmt.Errorf("upstream: %w", err)
+	}
+	branches, err := branchesOf(c)
 	if err != nil {
 		return nil, err
 	}
 	up, err := upstream.New(upstream.Config{
-		Name: c.Name, URL: c.Upstream.URL, Headers: headersOf(c), Assertion: c.Headers.Assertion, Strip: strip,
-		RawQuery: c.RawQuery, HostHeader: c.Upstream.Host, CA: ca,
-		Timeouts: upstream.Timeouts{
-			Connect: c.Upstream.ConnectTimeout, ResponseHeader: c.Upstream.ResponseTimeout, Idle: c.Upstream.IdleTimeout,
-		},
+		Name: c.Name, Headers: headersOf(c), Assertion: c.Headers.Assertion, Strip: strip,
+		Route: to, Routes: branches, RawQuery: c.RawQuery,
 		OwnCookie: b.sessions.Own, StripCookies: b.sessions.StripOwn, OnError: b.onError, Tunnels: b.tunnels,
 	}, b.signer)
 	if err != nil {

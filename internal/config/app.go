@@ -14,6 +14,7 @@ type App struct {
 	Name          string         `yaml:"name" required:"true" doc:"Its name in logs and signed assertions: lower-case letters, digits and dashes."`
 	Hosts         []string       `yaml:"hosts" required:"true" doc:"Hosts that people reach it by, without scheme; a port only if it is part of the address."`
 	Upstream      Upstream       `yaml:"upstream" doc:"Where the application itself listens."`
+	Upstreams     []Branch       `yaml:"upstreams" doc:"Where parts of it listen that are somewhere else, by path; the longest path wins, and everything else goes to upstream."`
 	Methods       []string       `yaml:"methods" required:"true" doc:"Names of the ways to sign in, in the order of the buttons."`
 	Organisations []string       `yaml:"organisations" default:"['*']" doc:"Organisations whose people may sign in here with their own methods, beside those above; * for all, [] for none."`
 	Discover      *bool          `yaml:"discover" doc:"Ask for the e-mail address first, whose domain leads to an organisation's methods; unless given, where people of several organisations can only be told apart by it."`
@@ -43,6 +44,14 @@ type Upstream struct {
 	ConnectTimeout  time.Duration `yaml:"connect_timeout" default:"5s" min:"100ms" max:"5m" doc:"Time to connect."`
 	ResponseTimeout time.Duration `yaml:"response_timeout" default:"30s" min:"100ms" max:"24h" doc:"Time until the header of the answer."`
 	IdleTimeout     time.Duration `yaml:"idle_timeout" default:"4s" min:"100ms" max:"1h" doc:"Time that an unused connection is kept; shorter than the application keeps it."`
+	MaxBody         int64         `yaml:"max_body_bytes" default:"0" min:"0" doc:"Bytes of what may be sent to it in one request; 0 is any number."`
+}
+
+// Branch is a part of an application that listens somewhere else.
+type Branch struct {
+	Path     string `yaml:"path" required:"true" doc:"This path and all below it: /api is /api, /api/ and /api/x, never /apis."`
+	Rewrite  string `yaml:"rewrite" doc:"What is put in place of path on the way to the application; the path is kept unless given."`
+	Upstream `yaml:",inline"`
 }
 
 // Rule lets people in or keeps them out. It matches by Path and HTTPMethods;

@@ -2,7 +2,6 @@ package config
 
 import (
 	"cmp"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -26,6 +25,7 @@ func (c *checker) apps() {
 		c.invited(at, a)
 		c.taken(join(at, "methods"), append(slices.Clone(a.Methods), c.file.Guests(a)...))
 		c.upstream(join(at, "upstream"), &a.Upstream)
+		c.branches(join(at, "upstreams"), a.Upstreams)
 		c.rules(join(at, "rules"), a)
 		c.headers(join(at, "headers"), &a.Headers)
 		c.terms(join(at, "session"), &a.Session)
@@ -152,30 +152,6 @@ func (c *checker) methodNames(path string, names, known []string) {
 				Remedy: "write the name of one of the methods",
 			})
 		}
-	}
-}
-
-func (c *checker) upstream(path string, u *Upstream) {
-	if u.URL != nil && (u.URL.RawQuery != "" || u.URL.ForceQuery || u.URL.Fragment != "") {
-		c.fault(join(path, "url"), FaultAt{
-			Problem: "has a query or a fragment, which would be sent with no request",
-			Remedy:  "leave out what follows the path",
-		})
-	}
-	if u.URL != nil && u.URL.Scheme != "https" && u.CA != "" {
-		c.fault(join(path, "ca"), FaultAt{Problem: "is of no use for an application on plain http", Remedy: "write https:// in url, or remove ca"})
-	}
-	if pem, ok := c.content(join(path, "ca"), u.CA, 4<<20); ok && !x509.NewCertPool().AppendCertsFromPEM(pem) {
-		c.fault(join(path, "ca"), FaultAt{
-			Problem: "holds no certificate", Found: quoted(string(u.CA)),
-			Allowed: "a PEM file with BEGIN CERTIFICATE", Remedy: "export the authority's certificate as PEM",
-		})
-	}
-	if u.Host == "" {
-		return
-	}
-	if host, ok := c.host(join(path, "host"), u.Host); ok {
-		u.Host = host
 	}
 }
 

@@ -152,11 +152,11 @@ func (d *decoder) structure(n *yaml.Node, path string, v reflect.Value) {
 	for _, f := range fields {
 		i := slices.IndexFunc(entries, func(e entry) bool { return e.name == f.key })
 		if i < 0 {
-			d.absent(path, v.Field(f.index), f)
+			d.absent(path, v.FieldByIndex(f.index), f)
 			continue
 		}
 		d.used[fieldOf{v.Type(), f.key}] = true
-		d.present(entries[i].value, join(path, f.key), v.Field(f.index), f)
+		d.present(entries[i].value, join(path, f.key), v.FieldByIndex(f.index), f)
 	}
 }
 

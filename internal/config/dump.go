@@ -51,7 +51,7 @@ func dumped(v reflect.Value) *yaml.Node {
 func dumpedStruct(v reflect.Value) *yaml.Node {
 	n := &yaml.Node{Kind: yaml.MappingNode}
 	for _, f := range fieldsOf(v.Type()) {
-		value := v.Field(f.index)
+		value := v.FieldByIndex(f.index)
 		if value.IsZero() && f.deflt == "" {
 			continue
 		}

@@ -62,7 +62,7 @@ func (d *decoder) unused(t reflect.Type, path string) []string {
 			missing = append(missing, at)
 			continue
 		}
-		missing = append(missing, d.unused(t.Field(f.index).Type, at)...)
+		missing = append(missing, d.unused(t.FieldByIndex(f.index).Type, at)...)
 	}
 	return slices.Clip(missing)
 }

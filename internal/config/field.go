@@ -7,7 +7,7 @@ import (
 
 // field is a key of a struct, as its tags say.
 type field struct {
-	index      int
+	index      []int // of reflect.Value.FieldByIndex
 	key        string
 	deflt, doc string
 	required   bool
@@ -16,17 +16,24 @@ type field struct {
 }
 
 // fieldsOf are the keys of a struct type, in the order of its fields. A field
-// without a yaml tag is no key.
+// without a yaml tag is no key; the keys of an inline one are the struct's own.
 func fieldsOf(t reflect.Type) []field {
 	var fields []field
 	for i := range t.NumField() {
+		if t.Field(i).Tag.Get("yaml") == ",inline" {
+			for _, f := range fieldsOf(t.Field(i).Type) {
+				f.index = append([]int{i}, f.index...)
+				fields = append(fields, f)
+			}
+			continue
+		}
 		tag := t.Field(i).Tag
 		key, _, _ := strings.Cut(tag.Get("yaml"), ",")
 		if key == "" || key == "-" {
 			continue
 		}
 		f := field{
-			index: i, key: key,
+			index: []int{i}, key: key,
 			deflt: tag.Get("default"), doc: tag.Get("doc"),
 			required: tag.Get("required") == "true",
 			min:      tag.Get("min"), max: tag.Get("max"),

@@ -36,7 +36,7 @@ func (c *checker) risky(path string, v reflect.Value) {
 	case v.Kind() == reflect.Struct && !isScalar(v.Type()):
 		for _, f := range fieldsOf(v.Type()) {
 			at := join(path, f.key)
-			value := v.Field(f.index)
+			value := v.FieldByIndex(f.index)
 			if strings.HasPrefix(f.key, "insecure_") && value.Kind() == reflect.Bool && value.Bool() {
 				c.warn(at, "an insecure option is on", "use it for tests only: "+f.doc)
 				continue

@@ -53,8 +53,8 @@ func annotate(s *jsonschema.Schema, t reflect.Type, kinds []Kind) {
 	case t.Kind() == reflect.Struct:
 		for _, f := range fieldsOf(t) {
 			property, _ := s.Properties.Get(f.key)
-			annotate(property, t.Field(f.index).Type, kinds)
-			describe(property, t.Field(f.index).Type, f)
+			annotate(property, t.FieldByIndex(f.index).Type, kinds)
+			describe(property, t.FieldByIndex(f.index).Type, f)
 			if f.required {
 				s.Required = append(s.Required, f.key)
 			}

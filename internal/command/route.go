@@ -1,0 +1,35 @@
+package command
+
+import (
+	"fmt"
+
+	"foregate/internal/config"
+	"foregate/upstream"
+)
+
+// routeTo is the way to where an application, or a part of it, listens.
+func routeTo(c *config.Upstream) (upstream.Route, error) {
+	ca, err := pool(c.CA)
+	if err != nil {
+		return upstream.Route{}, err
+	}
+	return upstream.Route{
+		URL: c.URL, HostHeader: c.Host, CA: ca, MaxBody: c.MaxBody,
+		Timeouts: upstream.Timeouts{Connect: c.ConnectTimeout, ResponseHeader: c.ResponseTimeout, Idle: c.IdleTimeout},
+	}, nil
+}
+
+// branchesOf are the ways to the parts of an app that listen somewhere else.
+func branchesOf(c *config.App) ([]upstream.Route, error) {
+	var all []upstream.Route
+	for i := range c.Upstreams {
+		b := &c.Upstreams[i]
+		r, err := routeTo(&b.Upstream)
+		if err != nil {
+			return nil, fmt.Errorf("upstreams %s: %w", b.Path, err)
+		}
+		r.Path, r.Rewrite = b.Path, b.Rewrite
+		all = append(all, r)
+	}
+	return all, nil
+}

@@ -1,0 +1,85 @@
+package config
+
+import (
+	"crypto/x509"
+	"fmt"
+	"strings"
+)
+
+func (c *checker) upstream(path string, u *Upstream) {
+	if u.URL != nil && (u.URL.RawQuery != "" || u.URL.ForceQuery || u.URL.Fragment != "") {
+		c.fault(join(path, "url"), FaultAt{
+			Problem: "has a query or a fragment, which would be sent with no request",
+			Remedy:  "leave out what follows the path",
+		})
+	}
+	if u.URL != nil && u.URL.Scheme != "https" && u.CA != "" {
+		c.fault(join(path, "ca"), FaultAt{Problem: "is of no use for an application on plain http", Remedy: "write https:// in url, or remove ca"})
+	}
+	if pem, ok := c.content(join(path, "ca"), u.CA, 4<<20); ok && !x509.NewCertPool().AppendCertsFromPEM(pem) {
+		c.fault(join(path, "ca"), FaultAt{
+			Problem: "holds no certificate", Found: quoted(string(u.CA)),
+			Allowed: "a PEM file with BEGIN CERTIFICATE", Remedy: "export the authority's certificate as PEM",
+		})
+	}
+	if u.Host == "" {
+		return
+	}
+	if host, ok := c.host(join(path, "host"), u.Host); ok {
+		u.Host = host
+	}
+}
+
+// branches checks the paths of upstreams, and where they lead.
+func (c *checker) branches(path string, all []Branch) {
+	taken := make(map[string]string) // path → path of the key that has it
+	for i := range all {
+		b := &all[i]
+		at := item(path, i)
+		c.upstream(at, &b.Upstream)
+		c.plainPath(join(at, "rewrite"), b.Rewrite)
+		if !c.plainPath(join(at, "path"), b.Path) {
+			continue
+		}
+		bare := strings.TrimRight(b.Path, "/")
+		if bare == "" {
+			c.fault(join(at, "path"), FaultAt{
+				Problem: "is every path, and where those go is said by upstream", Found: quoted(b.Path),
+				Remedy: "put its address into upstream.url, or write a longer path",
+			})
+			continue
+		}
+		if other := taken[bare]; other != "" {
+			c.fault(join(at, "path"), FaultAt{
+				Problem: fmt.Sprintf("the path is taken by %s in line %d", other, c.locate(other).line), Found: quoted(b.Path),
+				Remedy: "keep one of the two",
+			})
+			continue
+		}
+		taken[bare] = join(at, "path")
+	}
+}
+
+// plainPath reports whether text is a path as requests have them, decoded, without
+// wildcards.
+func (c *checker) plainPath(path, text string) bool {
+	if text == "" || c.faulty(path) {
+		return false
+	}
+	fault := FaultAt{Found: quoted(text), Allowed: "a path such as /api, which stands for all below it, too"}
+	switch {
+	case text[0] != '/':
+		fault.Problem = "does not begin with a slash"
+		fault.Remedy = "write /" + shown(text)
+	case strings.ContainsAny(text, `?#;*%\`):
+		fault.Problem = "holds a character that has a meaning of its own"
+		fault.Remedy = "write the beginning of the path alone, without wildcards and % escapes"
+	case !canonicalPath(text):
+		fault.Problem = "is never the path of a request"
+		fault.Remedy = "remove empty segments, . and .."
+	default:
+		return true
+	}
+	c.fault(path, fault)
+	return false
+}

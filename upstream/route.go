@@ -1,0 +1,148 @@
+package upstream
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Route is where the requests below one path of an application go. The zero Path
+// is every path.
+type Route struct {
+	// Path is this path and all below it: "/api" and "/api/" both are /api, /api/
+	// and /api/x, and never /apis. It is compared with the decoded path, which is
+	// the one that rules are asked about; an encoded slash is part of a name here.
+	Path string
+
+	// Rewrite is put in place of Path; "" leaves the path as it is.
+	Rewrite string
+
+	URL        *url.URL       // http or https, a host, optionally a base path that is put before every path
+	HostHeader string         // the Host header to send; "" keeps the one that the browser asked for
+	CA         *x509.CertPool // who may sign an https application's certificate; nil means the system's
+	Timeouts   Timeouts
+	MaxBody    int64 // bytes of a request's body, more is 413; 0 means any number
+}
+
+// route is a Route, ready to be used.
+type route struct {
+	Route
+	transport *http.Transport
+	proxy     *httputil.ReverseProxy
+}
+
+// newRoute makes a Route ready. It does not connect.
+func (u *Upstream) newRoute(r Route) *route {
+	r.Path = strings.TrimRight(r.Path, "/")
+	own := &route{Route: r, transport: newTransport(r)}
+	own.proxy = &httputil.ReverseProxy{
+		Rewrite:        u.rewrite,
+		Transport:      newDirect(r, guarded{own.transport}),
+		BufferPool:     u.buffers,
+		ModifyResponse: u.modifyResponse,
+		ErrorHandler:   u.transportFailed,
+		ErrorLog:       log.New(brokenOff{u.cfg.Log, u.cfg.Name}, "", 0),
+	}
+	return own
+}
+
+// byLength puts the longest path first, so that the first that matches wins.
+func byLength(routes []*route) {
+	slices.SortStableFunc(routes, func(a, b *route) int { return len(b.Path) - len(a.Path) })
+}
+
+// routeOf returns where a request goes, and how many bytes of its escaped path
+// the route's own path takes up.
+func (u *Upstream) routeOf(at *url.URL) (r *route, taken int) {
+	last := len(u.routes) - 1
+	for _, r := range u.routes[:last] {
+		if n, ok := covers(r.Path, at); ok {
+			return r, n
+		}
+	}
+	return u.routes[last], 0 // every path
+}
+
+// covers reports whether a path without a slash at its end is that of at or above
+// it, and over how many bytes it is spelt there.
+func covers(path string, at *url.URL) (n int, ok bool) {
+	if at.RawPath == "" {
+		ok = strings.HasPrefix(at.Path, path) && (len(at.Path) == len(path) || at.Path[len(path)] == '/')
+		return len(path), ok
+	}
+	raw := at.EscapedPath()
+	for i := range len(path) {
+		c, size := octet(raw[n:])
+		if size == 0 || c != path[i] || c == '/' && size > 1 {
+			return 0, false
+		}
+		n += size
+	}
+	return n, n == len(raw) || raw[n] == '/'
+}
+
+// octet is the first octet that an escaped path stands for, and the bytes it is
+// written with; none at the end.
+func octet(raw string) (c byte, size int) {
+	switch {
+	case raw == "":
+		return 0, 0
+	case raw[0] != '%':
+		return raw[0], 1
+	}
+	plain, err := url.PathUnescape(raw[:min(3, len(raw))])
+	if err != nil {
+		return 0, 0
+	}
+	return plain[0], 3
+}
+
+// readdress puts Rewrite in place of the first taken bytes of the escaped path.
+func (r *route) readdress(at *url.URL, taken int) {
+	if r.Rewrite == "" {
+		return
+	}
+	rest := at.EscapedPath()[taken:]
+	to := strings.TrimRight((&url.URL{Path: r.Rewrite}).EscapedPath(), "/")
+	raw := to + rest
+	if raw == "" {
+		raw = "/"
+	}
+	if plain, err := url.PathUnescape(raw); err == nil { // it was readable before, and what was put in is
+		at.Path, at.RawPath = plain, raw
+	}
+}
+
+// limit refuses a body that says it is too large, and cuts one that does not say.
+func (r *route) limit(in *http.Request) error {
+	if r.MaxBody <= 0 || in.Body == nil || in.Body == http.NoBody {
+		return nil
+	}
+	if in.ContentLength > r.MaxBody {
+		return &http.MaxBytesError{Limit: r.MaxBody}
+	}
+	in.Body = http.MaxBytesReader(nil, in.Body, r.MaxBody)
+	return nil
+}
+
+func (r *Route) check() error {
+	switch {
+	case r.URL == nil || r.URL.Host == "":
+		return errors.New("the address has no host")
+	case r.URL.Scheme != "http" && r.URL.Scheme != "https":
+		return fmt.Errorf("the address begins with %q and not with http or https", r.URL.Scheme)
+	case r.URL.User != nil || r.URL.RawQuery != "" || r.URL.ForceQuery || r.URL.Fragment != "":
+		return errors.New("the address may hold a host and a path, and nothing else")
+	case r.Path != "" && r.Path[0] != '/', r.Rewrite != "" && r.Rewrite[0] != '/':
+		return errors.New("a path must begin with a slash")
+	case r.Path == "" && r.Rewrite != "":
+		return errors.New("there is no path to be rewritten")
+	}
+	return nil
+}
