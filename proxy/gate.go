@@ -34,6 +34,14 @@ func (s *Server) gate(x *exchange, r *http.Request, set *Set, path Path) error {
 	if err != nil && !errors.Is(err, cookies.ErrNoSession) {
 		return storeDown(err)
 	}
+	if x.app.Basic != nil {
+		if sess == nil {
+			if answered, err := s.basic(x, r, set, path); answered {
+				return err
+			}
+		}
+		stripBasic(r)
+	}
 	var who *authn.Identity
 	if sess != nil {
 		who = &sess.Identity
@@ -132,6 +140,9 @@ func (s *Server) askToSignIn(x *exchange, r *http.Request, ended string) error {
 		address += "&ended=" + ended
 	}
 	if !isPage(r) {
+		if x.app.Basic != nil && program(r) {
+			s.challenge(x)
+		}
 		pages.JSON(x, http.StatusUnauthorized, map[string]string{
 			"error": "sign_in_required", "sign_in": x.origin() + address, "code": x.id,
 		})

@@ -21,6 +21,7 @@ type App struct {
 	Policy      *Policy
 	Upstream    *upstream.Upstream
 	Terms       map[string]Terms // by method
+	Basic       *Basic           // user name and password with each request of programs; nil: not here
 	Activity    Activity
 	Roles       accounts.Roles
 	Look        pages.Look

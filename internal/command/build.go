@@ -168,11 +168,17 @@ func (b *builder) app(c *config.App, strip []string) (*proxy.App, error) {
 	if err != nil {
 		return nil, err
 	}
+	var basic *proxy.Basic
+	if c.Basic != nil {
+		if basic, err = proxy.NewBasic(c.Basic.Method, proxy.Cache{For: c.Basic.Cache}); err != nil {
+			return nil, err
+		}
+	}
 	guests := b.file.Guests(c)
 	return &proxy.App{
 		Name: c.Name, Hosts: c.Hosts, Methods: c.Methods, Guests: guests, Discover: b.file.Asks(c), Kinds: c.Kinds,
 		Policy: proxy.NewPolicy(slices.Concat(c.Methods, guests), rulesOf(c), c.Kinds...), Upstream: up,
-		Terms: b.terms(c), Activity: proxy.Activity{All: c.Activity.Counts == "all", Except: c.Activity.Except},
+		Terms: b.terms(c), Basic: basic, Activity: proxy.Activity{All: c.Activity.Counts == "all", Except: c.Activity.Except},
 		Roles: c.Roles,
 		Look:  look, ReturnHosts: c.ReturnHosts, RawPath: c.RawPath, Audience: b.audience(c),
 	}, nil

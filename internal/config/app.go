@@ -19,6 +19,7 @@ type App struct {
 	Organisations []string       `yaml:"organisations" default:"['*']" doc:"Organisations whose people may sign in here with their own methods, beside those above; * for all, [] for none."`
 	Discover      *bool          `yaml:"discover" doc:"Ask for the e-mail address first, whose domain leads to an organisation's methods; unless given, where people of several organisations can only be told apart by it."`
 	Kinds         []string       `yaml:"kinds" doc:"Only accounts of these kinds may come in, however they sign in; all by default."`
+	Basic         *Basic         `yaml:"basic" doc:"User name and password in each request of programs that are no browsers; none by default."`
 	Rules         []Rule         `yaml:"rules" doc:"Who may do what; the first rule that matches decides, and without a match people must be signed in."`
 	Roles         accounts.Roles `yaml:"roles" doc:"Which roles people have here; without order the application decides by itself."`
 	Headers       Headers        `yaml:"headers" doc:"How the application is told who is asking."`
@@ -28,6 +29,12 @@ type App struct {
 	Session       Terms          `yaml:"session" doc:"Its own limits of sessions."`
 	Activity      Activity       `yaml:"activity" doc:"Which requests show that a person is there, and so put off the end of the session."`
 	Page          Page           `yaml:"page" doc:"Look of the sign-in pages."`
+}
+
+// Basic says how programs that are no browsers prove who they are.
+type Basic struct {
+	Method string        `yaml:"method" required:"true" doc:"Which of methods proves the password: one of ldap or local."`
+	Cache  time.Duration `yaml:"cache" default:"1m" min:"1s" max:"15m" doc:"How long a proved password counts without asking again, also when it was changed or the account was disabled meanwhile."`
 }
 
 // Activity says which requests show that a person is there.

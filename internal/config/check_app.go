@@ -26,6 +26,7 @@ func (c *checker) apps() {
 		c.taken(join(at, "methods"), append(slices.Clone(a.Methods), c.file.Guests(a)...))
 		c.upstream(join(at, "upstream"), &a.Upstream)
 		c.branches(join(at, "upstreams"), a.Upstreams)
+		c.basic(join(at, "basic.method"), a)
 		c.rules(join(at, "rules"), a)
 		c.headers(join(at, "headers"), &a.Headers)
 		c.terms(join(at, "session"), &a.Session)
@@ -152,6 +153,25 @@ func (c *checker) methodNames(path string, names, known []string) {
 				Remedy: "write the name of one of the methods",
 			})
 		}
+	}
+}
+
+// basic must name a way that takes a user name and a password, of the app's own.
+func (c *checker) basic(path string, a *App) {
+	if a.Basic == nil || c.faulty(path) {
+		return
+	}
+	var able []string
+	for _, m := range c.file.Methods {
+		if slices.Contains(a.Methods, m.Name) && (m.Kind == "ldap" || m.Kind == "local") {
+			able = append(able, m.Name)
+		}
+	}
+	if !slices.Contains(able, a.Basic.Method) {
+		c.fault(path, FaultAt{
+			Problem: "is no method of this app that takes a user name and a password", Found: quoted(a.Basic.Method),
+			Allowed: cmp.Or(strings.Join(able, ", "), "none yet"), Remedy: "write the name of one of the app's methods with ldap or local",
+		})
 	}
 }
 

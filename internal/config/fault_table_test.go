@@ -91,6 +91,7 @@ func TestEachFaultHasPlaceAndWords(t *testing.T) {
 		"redis tls is off":     {least + redis("addresses: ['r:1'], tls: {server_name: r}"), "10:39: storage.redis.tls.enabled: is off"},
 		"sentinel user alone":  {least + redis("addresses: ['r:1'], sentinel_username: x"), "10:11: storage.redis.sentinel: is missing, though there are a user"},
 		"app idles too long":   {app("session: {idle: 2h, lifetime: 1h}"), "9:21: apps[0].session.idle: is longer than the lifetime beside it"},
+		"basic by no password": {app("basic: {method: other}"), "9:21: apps[0].basic.method: is no method of this app that takes a user name and a password"},
 		"activity except":      {app("activity: {except: [api]}"), "9:25: apps[0].activity.except[0]: does not begin with a slash"},
 		"no kind":              {method("title: x"), "2:5: methods[0]: the method has no kind (allowed one of badge, door, letter)"},
 		"unknown kind":         {method("bagde: {}"), `3:5: methods[0].bagde: unknown kind of method (allowed badge, door, letter); correct it — did you mean "badge"?`},
