@@ -106,6 +106,11 @@ func (s *Server) forward(x *exchange, r *http.Request, sess *cookies.Session) er
 		}
 		r = r.WithContext(ctx)
 	}
+	if s.Tracer != nil {
+		var end func(int)
+		r, end = s.Tracer.Upstream(r, x.app.Name)
+		defer func() { end(x.status) }()
+	}
 	x.app.Upstream.Forward(x, r, trip)
 	return nil
 }

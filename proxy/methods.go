@@ -23,6 +23,8 @@ type Method struct {
 	Admit  accounts.Policy // who of its people may come in
 	Visits bool            // its sign-ins are counted; those of partners and places always are
 
+	tracer Tracer // of the Server that it is in force at; nil: not followed
+
 	mu     sync.Mutex
 	opened atomic.Pointer[authn.Authenticator]
 	closed bool
@@ -175,7 +177,10 @@ func (m *Method) begin(ctx context.Context, a *authn.Attempt) (authn.Reply, erro
 	if err != nil {
 		return nil, err
 	}
-	return auth.Begin(ctx, a)
+	ctx, end := m.step(ctx, "begin")
+	reply, err := auth.Begin(ctx, a)
+	end(err)
+	return reply, err
 }
 
 func (m *Method) resume(ctx context.Context, a *authn.Attempt, r *http.Request) (authn.Reply, error) {
@@ -183,7 +188,10 @@ func (m *Method) resume(ctx context.Context, a *authn.Attempt, r *http.Request) 
 	if err != nil {
 		return nil, err
 	}
-	return auth.Resume(ctx, a, r)
+	ctx, end := m.step(ctx, "resume")
+	reply, err := auth.Resume(ctx, a, r)
+	end(err)
+	return reply, err
 }
 
 func (set *Set) publicKeys(method string) []byte {

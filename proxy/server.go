@@ -45,6 +45,7 @@ type Config struct {
 	Visits   Visits       // nil where nobody counts them
 	Log      *slog.Logger // decisions and faults
 	Access   *slog.Logger // a line for each request; nil for none
+	Tracer   Tracer       // nil: requests are not followed
 }
 
 // Server answers the requests of all apps. Its set of apps and methods can be
@@ -114,6 +115,7 @@ func (s *Server) Swap(set *Set) *Set {
 		app.metrics = newAppMetrics(s.Metrics, app.Name)
 	}
 	for _, m := range set.methods {
+		m.tracer = s.Tracer
 		if e, ok := m.Config.(interface{ Emergency() bool }); ok && e.Emergency() {
 			s.Metrics.MayBreakGlass(m.Name)
 		}
@@ -128,6 +130,11 @@ func (s *Server) Set() *Set { return s.set.Load() }
 // and let no fault end more than this one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := s.open(w, r)
+	if s.Tracer != nil {
+		var end func()
+		r, end = s.follow(x, r)
+		defer end()
+	}
 	defer s.close(x, r)
 	r.Body = s.patient(x, r)
 	if err := s.serve(x, r); err != nil {

@@ -37,7 +37,7 @@ func allFigures(t *testing.T) string {
 	cert, key := ldaptest.NewPKI(t, t.TempDir()).Issue(t, "server", time.Now().Add(time.Hour), "careplan.example")
 	file := &config.File{Listen: config.Listen{HTTPS: ":1"}, TLS: config.TLS{Certificates: []config.Certificate{{Cert: authn.Path(cert), Key: authn.Path(key)}}}}
 	m.Certificates(func() map[string]time.Time { return certificateEnds(file) })
-	store := admin.Watched(broken{}, m)
+	store := admin.Watched(broken{}, m, nil)
 	if _, err := store.Load(t.Context(), "x"); err == nil {
 		t.Fatal("the store is not broken")
 	}

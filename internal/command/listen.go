@@ -131,6 +131,11 @@ func (fg *running) close() {
 	if fg.store != nil {
 		_ = fg.store.Close()
 	}
+	if fg.tracer != nil {
+		if err := fg.tracer.Close(); err != nil {
+			fg.log.Warn("last traces not sent", "error", err)
+		}
+	}
 	if fg.access != nil {
 		_ = fg.access.Close()
 	}

@@ -22,6 +22,7 @@ import (
 	"foregate/authn/accounts"
 	"foregate/cookies"
 	"foregate/internal/config"
+	"foregate/internal/traces"
 	"foregate/proxy"
 	"foregate/proxy/admin"
 	"foregate/proxy/pages"
@@ -92,6 +93,7 @@ type running struct {
 	started    *config.File                // the one at the start: what belongs to the process is as it says
 	log        *slog.Logger
 	level      *admin.LogLevel
+	tracer     *traces.Tracer // nil unless OTEL_* variables ask for it
 	builder    builder
 	sessions   *cookies.Sessions
 	accounts   *accounts.Accounts // nil where nobody needs one
@@ -129,7 +131,10 @@ func start(file *config.File, tables Tables, errs io.Writer, newSecrets bool) (*
 	if err != nil {
 		return nil, fmt.Errorf("storage: %w", err)
 	}
-	store := admin.Watched(opened, fg.metrics)
+	store, err := fg.watched(opened)
+	if err != nil {
+		return nil, errors.Join(err, opened.Close())
+	}
 	fg.store = store
 	if err := fg.open(file, tables, opened, store, errs); err != nil {
 		fg.stop()
@@ -202,6 +207,9 @@ func (fg *running) open(file *config.File, tables Tables, opened, store Store, e
 		Prefix: file.Prefix, Trusted: file.TrustedProxies, MaxForm: int64(file.Limits.MaxFormBytes),
 		MaxTarget: file.Limits.MaxURLBytes, Patience: file.Limits.BodyTimeout, Keys: signer.JWKS, KeepPosts: file.Session.Keep,
 		Sessions: fg.sessions, Attempts: attempts, Tries: fg.builder.tries, Pages: page, Metrics: fg.metrics, Log: fg.log, Access: access,
+	}
+	if fg.tracer != nil { // a nil *Tracer would be a Tracer
+		cfg.Tracer = fg.tracer
 	}
 	if fg.visits != nil {
 		cfg.Visits = fg.visits

@@ -21,8 +21,13 @@ type Store interface {
 
 // Watched returns store with its calls and failures counted. It is a
 // cookies.Notifier if store is.
-func Watched(store Store, m *Metrics) Store {
-	w := &watched{store, m}
+//
+// step, which may be nil, follows a call for traces; what it returns is called at its end.
+func Watched(store Store, m *Metrics, step func(ctx context.Context, name string) (context.Context, func(error))) Store {
+	if step == nil {
+		step = func(ctx context.Context, _ string) (context.Context, func(error)) { return ctx, func(error) {} }
+	}
+	w := &watched{store, m, step}
 	if n, ok := store.(cookies.Notifier); ok {
 		return &watchedNotifier{w, n}
 	}
@@ -36,32 +41,52 @@ type watchedNotifier struct {
 
 type watched struct {
 	Store
-	m *Metrics
+	m    *Metrics
+	step func(context.Context, string) (context.Context, func(error))
 }
 
 func (w *watched) note(op string, err error) error {
 	w.m.store.WithLabelValues(op).Inc()
-	if err != nil && !errors.Is(err, cookies.ErrNotFound) && !errors.Is(err, cookies.ErrExists) && !errors.Is(err, cookies.ErrConflict) {
+	if failure(err) != nil {
 		w.m.faults.WithLabelValues(op).Inc()
 	}
 	return err
 }
 
+// failure is err, unless the store has answered by it.
+func failure(err error) error {
+	if errors.Is(err, cookies.ErrNotFound) || errors.Is(err, cookies.ErrExists) || errors.Is(err, cookies.ErrConflict) {
+		return nil
+	}
+	return err
+}
+
 func (w *watched) Create(ctx context.Context, key string, r cookies.Record) error {
-	return w.note("create", w.Store.Create(ctx, key, r))
+	ctx, end := w.step(ctx, "store create")
+	err := w.Store.Create(ctx, key, r)
+	end(failure(err))
+	return w.note("create", err)
 }
 
 func (w *watched) Load(ctx context.Context, key string) (cookies.Record, error) {
+	ctx, end := w.step(ctx, "store load")
 	r, err := w.Store.Load(ctx, key)
+	end(failure(err))
 	return r, w.note("load", err)
 }
 
 func (w *watched) Update(ctx context.Context, key string, r cookies.Record) error {
-	return w.note("update", w.Store.Update(ctx, key, r))
+	ctx, end := w.step(ctx, "store update")
+	err := w.Store.Update(ctx, key, r)
+	end(failure(err))
+	return w.note("update", err)
 }
 
 func (w *watched) Delete(ctx context.Context, key string) error {
-	return w.note("delete", w.Store.Delete(ctx, key))
+	ctx, end := w.step(ctx, "store delete")
+	err := w.Store.Delete(ctx, key)
+	end(failure(err))
+	return w.note("delete", err)
 }
 
 func (w *watched) Tagged(ctx context.Context, tag string, limit int) ([]string, error) {
@@ -75,7 +100,9 @@ func (w *watched) Note(ctx context.Context, key string) (cookies.Record, error) 
 }
 
 func (w *watched) Count(ctx context.Context, key string, window time.Duration) (int, error) {
+	ctx, end := w.step(ctx, "store count")
 	n, err := w.Store.Count(ctx, key, window)
+	end(failure(err))
 	return n, w.note("count", err)
 }
 

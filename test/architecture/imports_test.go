@@ -45,6 +45,7 @@ var may = []struct {
 	{"internal/mail", []string{"authn", "internal/address"}},
 	{"internal/database", nil},
 	{"internal/foreign", nil},
+	{"internal/traces", nil},
 	{"internal/demo", nil},
 	{"internal/command", []string{"*"}},
 	{".", []string{"*"}},
