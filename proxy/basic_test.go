@@ -35,7 +35,7 @@ func newBasicWard(t *testing.T, totp string) *basicWard {
 		t.Fatal(err)
 	}
 	app := w.set.Load().hosts["app.test"]
-	app.Upstream, err = upstream.New(upstream.Config{Name: "app", URL: to, OwnCookie: w.Sessions.Own, StripCookies: w.Sessions.StripOwn, OnError: w.UpstreamFailed}, nil)
+	app.Upstream, err = upstream.New(upstream.Config{Name: "app", Route: upstream.Route{URL: to}, OwnCookie: w.Sessions.Own, StripCookies: w.Sessions.StripOwn, OnError: w.UpstreamFailed}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
