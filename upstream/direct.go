@@ -28,6 +28,7 @@ import (
 // the application has closed it, or sent bytes that nobody asked for, it is dropped.
 type direct struct {
 	other    http.RoundTripper
+	to       Route
 	dialer   *net.Dialer
 	address  string
 	header   time.Duration // from the request to the response's header
@@ -41,11 +42,12 @@ type direct struct {
 
 // newDirect returns other itself where direct cannot help.
 func newDirect(cfg Route, other http.RoundTripper) http.RoundTripper {
-	if cfg.URL.Scheme != "http" || !canLook {
+	if cfg.URL.Scheme != "http" || cfg.H2C || !canLook {
 		return other
 	}
 	return &direct{
 		other:    other,
+		to:       cfg,
 		dialer:   newDialer(cfg),
 		address:  hostPort(cfg.URL),
 		header:   orDefault(cfg.Timeouts.ResponseHeader, responseTime),
@@ -89,7 +91,7 @@ func isTimeout(err error) bool {
 
 // fresh sends r on a new connection.
 func (d *direct) fresh(r *http.Request) (*http.Response, error) {
-	conn, err := d.dialer.DialContext(r.Context(), "tcp", d.address)
+	conn, err := d.to.dial(r.Context(), d.dialer, d.address)
 	if err != nil {
 		return nil, err
 	}

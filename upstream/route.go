@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -23,11 +24,21 @@ type Route struct {
 	// Rewrite is put in place of Path; "" leaves the path as it is.
 	Rewrite string
 
-	URL        *url.URL       // http or https, a host, optionally a base path that is put before every path
-	HostHeader string         // the Host header to send; "" keeps the one that the browser asked for
-	CA         *x509.CertPool // who may sign an https application's certificate; nil means the system's
-	Timeouts   Timeouts
-	MaxBody    int64 // bytes of a request's body, more is 413; 0 means any number
+	// URL is http or https, a host, optionally a base path that is put before every
+	// path; or unix:///run/app.sock, a socket on which http is spoken.
+	URL        *url.URL
+	HostHeader string // the Host header to send; "" keeps the one that the browser asked for
+	H2C        bool   // speak HTTP/2 without TLS, and nothing else (RFC 9113, section 3.3)
+
+	// Of an https application.
+	CA          *x509.CertPool   // who may sign its certificate; nil means the system's
+	ServerName  string           // the name in its certificate, and in SNI; "" is that of URL
+	Certificate *tls.Certificate // our own, if it asks; nil is none
+
+	Timeouts Timeouts
+	MaxBody  int64 // bytes of a request's body, more is 413; 0 means any number
+
+	socket string // path of a Unix socket; "" is TCP
 }
 
 // route is a Route, ready to be used.
@@ -40,6 +51,9 @@ type route struct {
 // newRoute makes a Route ready. It does not connect.
 func (u *Upstream) newRoute(r Route) *route {
 	r.Path = strings.TrimRight(r.Path, "/")
+	if r.URL.Scheme == "unix" {
+		r.socket, r.URL = r.URL.Path, &url.URL{Scheme: "http", Host: "unix"}
+	}
 	own := &route{Route: r, transport: newTransport(r)}
 	own.proxy = &httputil.ReverseProxy{
 		Rewrite:        u.rewrite,
@@ -133,12 +147,29 @@ func (r *route) limit(in *http.Request) error {
 
 func (r *Route) check() error {
 	switch {
+	case r.URL != nil && r.URL.Scheme == "unix":
+		return r.checkSocket()
 	case r.URL == nil || r.URL.Host == "":
 		return errors.New("the address has no host")
 	case r.URL.Scheme != "http" && r.URL.Scheme != "https":
 		return fmt.Errorf("the address begins with %q and not with http or https", r.URL.Scheme)
 	case r.URL.User != nil || r.URL.RawQuery != "" || r.URL.ForceQuery || r.URL.Fragment != "":
 		return errors.New("the address may hold a host and a path, and nothing else")
+	}
+	return r.checkPaths()
+}
+
+func (r *Route) checkSocket() error {
+	if r.URL.Host != "" || !strings.HasPrefix(r.URL.Path, "/") || r.URL.User != nil || r.URL.RawQuery != "" || r.URL.Fragment != "" {
+		return errors.New("a socket is written unix:///path and nothing else")
+	}
+	return r.checkPaths()
+}
+
+func (r *Route) checkPaths() error {
+	switch {
+	case r.H2C && r.URL.Scheme == "https":
+		return errors.New("https agrees on HTTP/2 by itself")
 	case r.Path != "" && r.Path[0] != '/', r.Rewrite != "" && r.Rewrite[0] != '/':
 		return errors.New("a path must begin with a slash")
 	case r.Path == "" && r.Rewrite != "":

@@ -33,10 +33,10 @@ const (
 
 func newTransport(cfg Route) *http.Transport {
 	dialer := newDialer(cfg)
-	return &http.Transport{
+	t := &http.Transport{
 		Proxy:                  nil, // HTTP_PROXY is for the internet, not for what stands behind us
-		DialContext:            watch(dialer),
-		TLSClientConfig:        &tls.Config{RootCAs: cfg.CA, MinVersion: tls.VersionTLS12},
+		DialContext:            watch(cfg, dialer),
+		TLSClientConfig:        cfg.tls(),
 		TLSHandshakeTimeout:    dialer.Timeout,
 		ForceAttemptHTTP2:      cfg.URL.Scheme == "https",
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second},
@@ -48,17 +48,38 @@ func newTransport(cfg Route) *http.Transport {
 		ExpectContinueTimeout:  time.Second,
 		MaxResponseHeaderBytes: maxResponseHeader,
 	}
+	if cfg.H2C {
+		t.Protocols = new(http.Protocols)
+		t.Protocols.SetUnencryptedHTTP2(true)
+	}
+	return t
+}
+
+func (r *Route) tls() *tls.Config {
+	cfg := &tls.Config{RootCAs: r.CA, ServerName: r.ServerName, MinVersion: tls.VersionTLS12}
+	if r.Certificate != nil {
+		cfg.Certificates = []tls.Certificate{*r.Certificate}
+	}
+	return cfg
+}
+
+// dial connects to where the route leads, whatever its address looks like.
+func (r *Route) dial(ctx context.Context, dialer *net.Dialer, address string) (net.Conn, error) {
+	if r.socket != "" {
+		return dialer.DialContext(ctx, "unix", r.socket)
+	}
+	return dialer.DialContext(ctx, "tcp", address)
 }
 
 func newDialer(cfg Route) *net.Dialer {
 	return &net.Dialer{Timeout: orDefault(cfg.Timeouts.Connect, connectTime), KeepAlive: 30 * time.Second}
 }
 
-func watch(dialer *net.Dialer) func(context.Context, string, string) (net.Conn, error) {
-	return func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := dialer.DialContext(ctx, network, address)
-		if err != nil {
-			return nil, err
+func watch(to Route, dialer *net.Dialer) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, _, address string) (net.Conn, error) {
+		conn, err := to.dial(ctx, dialer, address)
+		if err != nil || to.H2C { // numbered streams: see gotConn
+			return conn, err
 		}
 		return &watchedConn{Conn: conn}, nil
 	}

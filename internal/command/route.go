@@ -1,6 +1,7 @@
 package command
 
 import (
+	"crypto/tls"
 	"fmt"
 
 	"foregate/internal/config"
@@ -13,10 +14,26 @@ func routeTo(c *config.Upstream) (upstream.Route, error) {
 	if err != nil {
 		return upstream.Route{}, err
 	}
+	own, err := ownCertificate(c)
+	if err != nil {
+		return upstream.Route{}, err
+	}
 	return upstream.Route{
-		URL: c.URL, HostHeader: c.Host, CA: ca, MaxBody: c.MaxBody,
+		URL: c.URL, HostHeader: c.Host, H2C: c.H2C, CA: ca, ServerName: c.ServerName, Certificate: own, MaxBody: c.MaxBody,
 		Timeouts: upstream.Timeouts{Connect: c.ConnectTimeout, ResponseHeader: c.ResponseTimeout, Idle: c.IdleTimeout},
 	}, nil
+}
+
+// ownCertificate is what Foregate shows to an https application; nil is nothing.
+func ownCertificate(c *config.Upstream) (*tls.Certificate, error) {
+	if c.Cert == "" {
+		return nil, nil
+	}
+	pair, err := tls.LoadX509KeyPair(string(c.Cert), string(c.Key))
+	if err != nil {
+		return nil, fmt.Errorf("cert: %w", err)
+	}
+	return &pair, nil
 }
 
 // branchesOf are the ways to the parts of an app that listen somewhere else.

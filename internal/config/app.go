@@ -45,8 +45,12 @@ type Activity struct {
 
 // Upstream is where the application itself listens.
 type Upstream struct {
-	URL             *url.URL      `yaml:"url" required:"true" doc:"Address of the application, http or https, without user name and query."`
+	URL             *url.URL      `yaml:"url" required:"true" socket:"true" doc:"Address of the application, http or https, without user name and query; or unix:///run/app.sock."`
 	CA              authn.Path    `yaml:"ca" doc:"PEM file with the authorities that may sign its certificate; the system's unless given."`
+	ServerName      string        `yaml:"server_name" doc:"Name in its certificate, also sent as SNI; the host of url unless given."`
+	Cert            authn.Path    `yaml:"cert" doc:"PEM file with the certificate that is shown to an https application."`
+	Key             authn.Path    `yaml:"key" doc:"PEM file with the key of cert."`
+	H2C             bool          `yaml:"h2c" default:"false" doc:"Speak HTTP/2 without TLS, as gRPC servers want it; with https it is agreed on by itself."`
 	Host            string        `yaml:"host" doc:"Host header to send; the client's own unless given."`
 	ConnectTimeout  time.Duration `yaml:"connect_timeout" default:"5s" min:"100ms" max:"5m" doc:"Time to connect."`
 	ResponseTimeout time.Duration `yaml:"response_timeout" default:"30s" min:"100ms" max:"24h" doc:"Time until the header of the answer."`

@@ -13,9 +13,7 @@ func (c *checker) upstream(path string, u *Upstream) {
 			Remedy:  "leave out what follows the path",
 		})
 	}
-	if u.URL != nil && u.URL.Scheme != "https" && u.CA != "" {
-		c.fault(join(path, "ca"), FaultAt{Problem: "is of no use for an application on plain http", Remedy: "write https:// in url, or remove ca"})
-	}
+	c.tlsOf(path, u)
 	if pem, ok := c.content(join(path, "ca"), u.CA, 4<<20); ok && !x509.NewCertPool().AppendCertsFromPEM(pem) {
 		c.fault(join(path, "ca"), FaultAt{
 			Problem: "holds no certificate", Found: quoted(string(u.CA)),
@@ -27,6 +25,30 @@ func (c *checker) upstream(path string, u *Upstream) {
 	}
 	if host, ok := c.host(join(path, "host"), u.Host); ok {
 		u.Host = host
+	}
+}
+
+// tlsOf checks what is of use for https alone, and the client's certificate.
+func (c *checker) tlsOf(path string, u *Upstream) {
+	secure := u.URL == nil || u.URL.Scheme == "https" // without an address nobody knows
+	for _, k := range []struct {
+		key   string
+		given bool
+	}{{"ca", u.CA != ""}, {"server_name", u.ServerName != ""}, {"cert", u.Cert != ""}, {"key", u.Key != ""}} {
+		if k.given && !secure {
+			c.fault(join(path, k.key), FaultAt{Problem: "is of no use for an application on plain http", Remedy: "write https:// in url, or remove " + k.key})
+			return
+		}
+	}
+	if u.URL != nil && secure && u.H2C {
+		c.fault(join(path, "h2c"), FaultAt{Problem: "is HTTP/2 without TLS, and https agrees on HTTP/2 by itself", Remedy: "remove h2c, or write http:// in url"})
+	}
+	if (u.Cert == "") != (u.Key == "") {
+		c.fault(join(path, "cert"), FaultAt{Problem: "cert and key go together", Remedy: "give both or neither"})
+		return
+	}
+	if u.Cert != "" {
+		c.pair(path, Certificate{Cert: u.Cert, Key: u.Key})
 	}
 }
 

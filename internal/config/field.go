@@ -11,6 +11,7 @@ type field struct {
 	key        string
 	deflt, doc string
 	required   bool
+	socket     bool // an address may be that of a Unix socket
 	enum       []string
 	min, max   string
 }
@@ -35,8 +36,8 @@ func fieldsOf(t reflect.Type) []field {
 		f := field{
 			index: []int{i}, key: key,
 			deflt: tag.Get("default"), doc: tag.Get("doc"),
-			required: tag.Get("required") == "true",
-			min:      tag.Get("min"), max: tag.Get("max"),
+			required: tag.Get("required") == "true", socket: tag.Get("socket") == "true",
+			min: tag.Get("min"), max: tag.Get("max"),
 		}
 		if enum := tag.Get("enum"); enum != "" {
 			f.enum = strings.Split(enum, "|")

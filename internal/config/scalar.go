@@ -62,7 +62,7 @@ func (d *decoder) scalar(n *yaml.Node, path string, v reflect.Value, f field) {
 	case addrType:
 		d.addr(n.Value, path, v)
 	case urlType:
-		d.url(n.Value, path, v)
+		d.url(n.Value, path, v, f)
 	default:
 		d.basic(n, path, v, f)
 	}
@@ -196,12 +196,19 @@ func (d *decoder) addr(text, path string, v reflect.Value) {
 
 // url decodes an address with http or https. What is found is not shown when it
 // may hold a password.
-func (d *decoder) url(text, path string, v reflect.Value) {
+func (d *decoder) url(text, path string, v reflect.Value, f field) {
 	fault := FaultAt{Problem: "is not a web address", Allowed: "http://host:port or https://host", Remedy: "write it with http:// or https:// in front"}
+	if f.socket {
+		fault.Allowed = "http://host:port, https://host or unix:///path"
+	}
 	if !strings.Contains(text, "@") {
 		fault.Found = quoted(text)
 	}
 	u, err := url.Parse(text)
+	if f.socket && err == nil && u.Scheme == "unix" && u.Host == "" && u.User == nil && len(u.Path) > 1 {
+		v.Set(reflect.ValueOf(u))
+		return
+	}
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || !validPort(u.Port()) {
 		d.fault(path, fault)
 		return
