@@ -6,6 +6,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
 )
 
 // finishTime is how long requests under way may still take at the end.
@@ -54,6 +56,7 @@ func await(ends <-chan os.Signal, drain time.Duration) (asked int) {
 // announceEnd makes /readyz say no, and connections close after the answer that they
 // wait for: the next one goes where the balancer looks by then.
 func (fg *running) announceEnd() {
+	notify(daemon.SdNotifyStopping)
 	if fg.admin != nil {
 		fg.admin.Drain()
 	}

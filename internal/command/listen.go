@@ -19,6 +19,10 @@ import (
 // listen binds every address before any is served, so that a taken port is one
 // clear error at the start.
 func (fg *running) listen(file *config.File) error {
+	sockets, err := takeOver()
+	if err != nil {
+		return err
+	}
 	limits := proxy.ServerLimits{
 		HeaderTimeout: file.Limits.HeaderTimeout, IdleTimeout: file.Limits.IdleTimeout, MaxHeaderBytes: file.Limits.MaxHeaderBytes,
 	}
@@ -27,14 +31,14 @@ func (fg *running) listen(file *config.File) error {
 		if err != nil {
 			return err
 		}
-		l, err := bind("listen.https", file.Listen.HTTPS)
+		l, err := sockets.take("https", file.Listen.HTTPS)
 		if err != nil {
 			return err
 		}
 		fg.run(fg.server.HTTPServer(limits), tls.NewListener(l, cfg), "https")
 	}
 	if file.Listen.HTTP != "" {
-		l, err := bind("listen.http", file.Listen.HTTP)
+		l, err := sockets.take("http", file.Listen.HTTP)
 		if err != nil {
 			return err
 		}
@@ -45,7 +49,7 @@ func (fg *running) listen(file *config.File) error {
 		fg.run(srv, l, "http")
 	}
 	if file.Listen.Admin != "" && file.Listen.Admin != "off" {
-		l, err := bind("listen.admin", file.Listen.Admin)
+		l, err := sockets.take("admin", file.Listen.Admin)
 		if err != nil {
 			return err
 		}
@@ -55,6 +59,9 @@ func (fg *running) listen(file *config.File) error {
 			return err
 		}
 		fg.run(srv, l, "admin")
+	}
+	if err := sockets.rest(); err != nil {
+		return err
 	}
 	return fg.listenSocket(adminSocket(file))
 }

@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
 
 	"foregate/authn/accounts"
@@ -63,12 +64,17 @@ func (sh *shell) serve(ctx context.Context, path string, newSecrets bool) error 
 		return err
 	}
 	announce(sh.err, fg.log, file)
+	notify(daemon.SdNotifyReady)
+	watchdog, endWatchdog := alive()
+	defer endWatchdog()
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-hup:
 			fg.reload(sh, path, files)
+		case <-watchdog:
+			notify(daemon.SdNotifyWatchdog)
 		case <-tick.C:
 			if files.due() {
 				fg.reload(sh, path, files)
@@ -306,6 +312,8 @@ func (fg *running) swap(file *config.File) error {
 // reload reads the file again. A broken one changes nothing. What belongs to the
 // process (listeners, storage, session secrets) needs a restart.
 func (fg *running) reload(sh *shell, path string, files *watcher) {
+	notifyReloading()
+	defer notify(daemon.SdNotifyReady)
 	file, err := sh.load(path)
 	if err == nil {
 		files.use(file)
