@@ -32,8 +32,12 @@ func looksOf(file *config.File) []look {
 	}
 	all = append(all, storageLooks(file)...)
 	for i := range file.Apps {
-		u := &file.Apps[i].Upstream
-		all = append(all, look{"upstream", file.Apps[i].Name, authn.Check{Target: u.URL.String(), Look: upstreamLook(u)}})
+		app := &file.Apps[i]
+		all = append(all, look{"upstream", app.Name, authn.Check{Target: app.Upstream.URL.String(), Look: upstreamLook(&app.Upstream)}})
+		for j := range app.Upstreams {
+			u := &app.Upstreams[j]
+			all = append(all, look{"upstream", app.Name + u.Path, authn.Check{Target: u.URL.String(), Look: upstreamLook(&u.Upstream)}})
+		}
 	}
 	return append(all, certificateLooks(file)...)
 }

@@ -153,7 +153,11 @@ func TestLooksAtServersThatAreNot(t *testing.T) {
 		},
 		Apps: []config.App{appAt(t, "ill", ill.URL), appAt(t, "gone", gone.URL), appAt(t, "unknown", "http://no-such-host.invalid")},
 	}
+	part := config.Branch{Path: "/api"}
+	part.URL = file.Apps[1].Upstream.URL
+	file.Apps[0].Upstreams = []config.Branch{part}
 	got := looksAt(t, file, lookTime)
+	expect(t, got, "upstream ill/api", lookFail, "refused", "nothing listens")
 	expect(t, got, "oidc spelling", lookFail, "404", "compare issuer")
 	expect(t, got, "ldap password", lookFail, "Invalid Credentials", "bind_password")
 	expect(t, got, "ldap base", lookFail, "No Such Object", "base_dn")

@@ -2,6 +2,7 @@ package foreign
 
 import (
 	"errors"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -117,6 +118,10 @@ func (a *alpha) upstream(n *yaml.Node) {
 	}
 	if n.Decode(&u) != nil {
 		a.all = append(a.all, setting{"upstreamConfig.upstreams", n.Line, nil})
+		return
+	}
+	if at, err := url.Parse(u.URI); err == nil && !u.Static && at.Scheme != "file" && strings.Trim(at.Path, "/") != "" {
+		a.all = append(a.all, setting{"upstreamConfig.upstreams", n.Line, nil}) // a path before a path
 		return
 	}
 	address := u.URI

@@ -158,8 +158,16 @@ func (m *openidc) proxyPass(s *site, d *directive, path, address string) {
 	if err == nil && (u.Scheme == "ws" || u.Scheme == "wss") {
 		return // WebSockets pass by themselves
 	}
+	// Apache puts the one path in place of the other.
+	if err == nil && path != "/" {
+		to := u.Path
+		u.Path, u.RawPath = "", ""
+		if strings.HasSuffix(path, "/") == strings.HasSuffix(to, "/") && to != "" && strings.Trim(to, "/") != "" && s.branchOf(path, u.String(), to) {
+			return
+		}
+	}
 	if err != nil || path != "/" || u.Path != "" && u.Path != "/" || upstreamOf(address) == "" || s.upstream != "" {
-		m.missing(d.as(), "an upstream for a part of the host, or of another kind than http: send all to one application or web server behind, or give it a host of its own")
+		m.missing(d.as(), "an upstream that is no part of the host by a plain path, or of another kind than http: see upstreams of the app")
 		return
 	}
 	s.upstream = upstreamOf(address)

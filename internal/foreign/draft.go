@@ -16,6 +16,7 @@ import (
 	"net"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -71,6 +72,7 @@ type app struct {
 	name     string
 	hosts    []string
 	upstream string
+	branches []branch
 	ca       string
 	timeout  string
 	host     string
@@ -80,6 +82,9 @@ type app struct {
 	returns  []string
 	page     fields
 }
+
+// branch is a part of an application that listens somewhere else.
+type branch struct{ path, address, rewrite string }
 
 type rule struct {
 	path     string
@@ -170,10 +175,25 @@ func (a app) fields(method string) fields {
 	f.put("name", a.name)
 	f.put("hosts", a.hosts)
 	up.put("url", a.upstream)
-	up.put("ca", a.ca)
+	if strings.HasPrefix(a.upstream, "https:") {
+		up.put("ca", a.ca)
+	}
 	up.put("host", a.host)
 	up.put("response_timeout", a.timeout)
 	f.put("upstream", up)
+	var branches []fields
+	for _, b := range a.branches {
+		var one fields
+		one.put("path", b.path)
+		one.put("url", b.address)
+		one.put("rewrite", b.rewrite)
+		if strings.HasPrefix(b.address, "https:") {
+			one.put("ca", a.ca)
+		}
+		one.put("response_timeout", a.timeout)
+		branches = append(branches, one)
+	}
+	f.put("upstreams", branches)
 	f.put("methods", []string{method})
 	var rules []fields
 	for _, r := range a.rules {
@@ -305,6 +325,22 @@ func upstreamOf(address string) string {
 		return ""
 	}
 	return strings.TrimSuffix(u.String(), "/")
+}
+
+// branchOf is a part of an application below path, or false where that cannot be said
+// so, or is taken.
+func (a *app) branchOf(path, address, rewrite string) bool {
+	path, rewrite = strings.TrimSuffix(path, "/"), strings.TrimSuffix(rewrite, "/")
+	address = upstreamOf(address)
+	taken := slices.ContainsFunc(a.branches, func(b branch) bool { return b.path == path })
+	if path == "" || taken || address == "" || !rulePath.MatchString(path) || strings.Contains(path+rewrite, "*") || rewrite != "" && !rulePath.MatchString(rewrite) {
+		return false
+	}
+	if rewrite == path {
+		rewrite = ""
+	}
+	a.branches = append(a.branches, branch{path, address, rewrite})
+	return true
 }
 
 // plainPath turns the commonest regular expressions for paths into a path of a rule.

@@ -226,11 +226,19 @@ func (o *oauth2proxy) upstreams(s setting) {
 			o.apps[0].upstream = address
 			continue
 		}
+		// A path that ends with a slash is all below it, and is kept; another is one page.
+		if err == nil && strings.HasSuffix(u.Path, "/") && len(u.Path) > 1 {
+			path := u.Path
+			u.Path, u.RawPath = "", ""
+			if o.apps[0].branchOf(path, u.String(), "") {
+				continue
+			}
+		}
 		switch {
 		case err == nil && (u.Scheme == "static" || u.Scheme == "file" || u.Scheme == ""):
 			o.missing(s, "a fixed answer or a folder is no application: leave it to the web server behind")
 		default:
-			o.missing(s, "an upstream for a part of the host: send all to one application or web server behind, or give it a host of its own")
+			o.missing(s, "an upstream that is no part of the host by a plain path: see upstreams of the app")
 		}
 	}
 }
