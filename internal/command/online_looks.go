@@ -2,9 +2,7 @@ package command
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
-	"net/http"
 	"strings"
 	"time"
 
@@ -137,23 +135,16 @@ func postgresLook(dsn authn.Secret) func(context.Context, *authn.Witness) authn.
 // that it is there.
 func upstreamLook(u *config.Upstream) func(context.Context, *authn.Witness) authn.Finding {
 	return func(ctx context.Context, w *authn.Witness) authn.Finding {
-		ca, err := pool(u.CA)
+		way, err := routeTo(u)
 		if err != nil {
 			return authn.Finding{Err: err}
 		}
-		t := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: ca, MinVersion: tls.VersionTLS12}, DisableKeepAlives: true, ForceAttemptHTTP2: true}
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.URL.String(), nil)
+		status, err := way.Look(ctx, w)
 		if err != nil {
 			return authn.Finding{Err: err}
 		}
-		req.Host = u.Host
-		resp, err := w.Transport(t).RoundTrip(req)
-		if err != nil {
-			return authn.Finding{Err: err}
-		}
-		defer resp.Body.Close()
-		f := authn.Finding{Detail: fmt.Sprintf("answers %d", resp.StatusCode)}
-		if resp.StatusCode >= 500 {
+		f := authn.Finding{Detail: fmt.Sprintf("answers %d", status)}
+		if status >= 500 {
 			f.Warning, f.Remedy = "the application says that it is in trouble", "look at the application's log"
 		}
 		return f

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -129,4 +130,18 @@ func TestOwnCertificatesAreJudged(t *testing.T) {
 			t.Errorf("%s: hosts %v", name, states)
 		}
 	}
+}
+
+func TestLooksAtASocket(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "app.sock")
+	l, err := net.Listen("unix", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	app := &httptest.Server{Listener: l, Config: &http.Server{Handler: http.NotFoundHandler()}}
+	app.Start()
+	defer app.Close()
+	got := looksAt(t, &config.File{Apps: []config.App{appAt(t, "there", "unix://"+file), appAt(t, "gone", "unix://"+file+"x")}, Storage: config.Storage{Path: authn.Path(t.TempDir())}}, lookTime)
+	expect(t, got, "upstream there", lookOK, "answers 404", "")
+	expect(t, got, "upstream gone", lookFail, "no such file", "look at the path")
 }
