@@ -28,6 +28,7 @@ func (u *Upstream) modifyResponse(res *http.Response) error {
 		res.Header.Set("Connection", "close")
 	}
 	u.dropOwnCookies(res.Header)
+	p.outward(res.Header)
 	delete(res.Header, "Alt-Svc") // would lead the browser past us
 	for name, values := range p.trip.Response {
 		if name == "Set-Cookie" {
