@@ -74,6 +74,9 @@ func (s *Server) basic(x *exchange, r *http.Request, set *Set, path Path) (answe
 	if d := x.app.Policy.Decide(x.who, Request{Method: r.Method, Path: path, Client: x.client}); d.Verdict != Allow {
 		return true, s.refusePerson(x, d)
 	}
+	if err := x.app.Maintenance.refuse(x.client, x.who); err != nil {
+		return true, err
+	}
 	stripBasic(r)
 	x.trip = upstream.Trip{Client: x.peer, Scheme: x.scheme(), Host: r.Host, RequestID: x.id, CloseAfter: x.closing, Who: who.credentials}
 	x.app.Upstream.Forward(x, r, &x.trip)

@@ -88,6 +88,9 @@ func endedBy(err error) string {
 }
 
 func (s *Server) forward(x *exchange, r *http.Request, sess *cookies.Session) error {
+	if err := x.app.Maintenance.refuse(x.client, x.who); err != nil {
+		return err
+	}
 	trip := &x.trip
 	*trip = upstream.Trip{
 		Client: x.peer, Scheme: x.scheme(), Host: r.Host, RequestID: x.id, CloseAfter: x.closing,

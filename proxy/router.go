@@ -20,6 +20,7 @@ type App struct {
 	Kinds       []string // of the accounts that may come in; empty: all, and people without one
 	Policy      *Policy
 	Upstream    *upstream.Upstream
+	Maintenance *Maintenance     // nil: none
 	Terms       map[string]Terms // by method
 	Basic       *Basic           // user name and password with each request of programs; nil: not here
 	Activity    Activity

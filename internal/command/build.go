@@ -177,7 +177,7 @@ func (b *builder) app(c *config.App, strip []string) (*proxy.App, error) {
 	guests := b.file.Guests(c)
 	return &proxy.App{
 		Name: c.Name, Hosts: c.Hosts, Methods: c.Methods, Guests: guests, Discover: b.file.Asks(c), Kinds: c.Kinds,
-		Policy: proxy.NewPolicy(slices.Concat(c.Methods, guests), rulesOf(c), c.Kinds...), Upstream: up,
+		Policy: proxy.NewPolicy(slices.Concat(c.Methods, guests), rulesOf(c), c.Kinds...), Upstream: up, Maintenance: maintenanceOf(c),
 		Terms: b.terms(c), Basic: basic, Activity: proxy.Activity{All: c.Activity.Counts == "all", Except: c.Activity.Except},
 		Roles: c.Roles,
 		Look:  look, ReturnHosts: c.ReturnHosts, RawPath: c.RawPath, Audience: b.audience(c),

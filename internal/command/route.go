@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"foregate/internal/config"
+	"foregate/proxy"
 	"foregate/upstream"
 )
 
@@ -49,4 +50,15 @@ func branchesOf(c *config.App) ([]upstream.Route, error) {
 		all = append(all, r)
 	}
 	return all, nil
+}
+
+// maintenanceOf is nil for an app that has none.
+func maintenanceOf(c *config.App) *proxy.Maintenance {
+	m := c.Maintenance
+	if m == nil {
+		return nil
+	}
+	return &proxy.Maintenance{
+		On: m.On, File: m.File, Message: m.Message, RetryAfter: m.RetryAfter, Networks: m.Networks, Roles: m.Roles,
+	}
 }

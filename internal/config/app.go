@@ -23,6 +23,7 @@ type App struct {
 	Rules         []Rule         `yaml:"rules" doc:"Who may do what; the first rule that matches decides, and without a match people must be signed in."`
 	Roles         accounts.Roles `yaml:"roles" doc:"Which roles people have here; without order the application decides by itself."`
 	Headers       Headers        `yaml:"headers" doc:"How the application is told who is asking."`
+	Maintenance   *Maintenance   `yaml:"maintenance" doc:"Keep people off the application while it is worked on."`
 	RawQuery      bool           `yaml:"raw_query" default:"false" doc:"Pass on queries with ; or broken % escapes unchanged, for old applications."`
 	RawPath       bool           `yaml:"raw_path" default:"false" doc:"Let encoded and doubled slashes in the path through to the application."`
 	ReturnHosts   []string       `yaml:"return_hosts" doc:"Further hosts that a sign-in may lead back to; .hospital.example means all below that domain."`
@@ -63,6 +64,16 @@ type Branch struct {
 	Path     string `yaml:"path" required:"true" doc:"This path and all below it: /api is /api, /api/ and /api/x, never /apis."`
 	Rewrite  string `yaml:"rewrite" doc:"What is put in place of path on the way to the application; the path is kept unless given."`
 	Upstream `yaml:",inline"`
+}
+
+// Maintenance keeps people off an application while it is worked on.
+type Maintenance struct {
+	On         bool           `yaml:"on" default:"false" doc:"It is worked on now, whether or not there is a file."`
+	File       string         `yaml:"file" doc:"Absolute path of a file: the application is worked on while the file is there."`
+	Message    string         `yaml:"message" doc:"Words for people, in place of those that always fit."`
+	RetryAfter time.Duration  `yaml:"retry_after" default:"10m" min:"1s" max:"168h" doc:"When browsers and scripts are told to ask again."`
+	Networks   []netip.Prefix `yaml:"networks" doc:"Who comes from these networks and addresses is let through."`
+	Roles      []string       `yaml:"roles" doc:"Who has one of these roles is let through."`
 }
 
 // Rule lets people in or keeps them out. It matches by Path and HTTPMethods;

@@ -3,6 +3,7 @@ package config
 import (
 	"crypto/x509"
 	"fmt"
+	"path/filepath"
 	"strings"
 )
 
@@ -104,4 +105,13 @@ func (c *checker) plainPath(path, text string) bool {
 	}
 	c.fault(path, fault)
 	return false
+}
+
+func (c *checker) maintenance(path string, m *Maintenance) {
+	if m != nil && m.File != "" && !filepath.IsAbs(m.File) {
+		c.fault(join(path, "file"), FaultAt{
+			Problem: "is not an absolute path", Found: quoted(m.File),
+			Remedy: "write it from the root on, such as /run/foregate/maintenance",
+		})
+	}
 }

@@ -199,6 +199,7 @@ func TestEachFaultHasPlaceAndWords(t *testing.T) {
 		"branch plain name":    {app("upstreams: [{path: /b, url: 'http://b', server_name: b}]"), "9:58: apps[0].upstreams[0].server_name: is of no use"},
 		"branch cert alone":    {app("upstreams: [{path: /b, url: 'https://b', cert: b.pem}]"), "9:52: apps[0].upstreams[0].cert: cert and key go together"},
 		"branch h2c and TLS":   {app("upstreams: [{path: /b, url: 'https://b', h2c: true}]"), "9:51: apps[0].upstreams[0].h2c: is HTTP/2 without TLS"},
+		"maintenance file":     {app("maintenance: {file: run/off}"), "9:25: apps[0].maintenance.file: is not an absolute path"},
 		"branch query":         {app("upstreams: [{path: /b, url: 'http://b/?c'}]"), "9:33: apps[0].upstreams[0].url: has a query"},
 		"rule allow":           {app("rules: [{allow: everybody}]"), `9:21: apps[0].rules[0].allow: is none of the allowed words (found "everybody"; allowed anyone, signed_in, nobody)`},
 		"rule path":            {app("rules: [{path: admin/**}]"), `9:20: apps[0].rules[0].path: does not begin with a slash, so it would match nothing (found "admin/**"; … write /admin/**`},
