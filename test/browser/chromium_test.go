@@ -31,8 +31,9 @@ type tab struct {
 }
 
 // openBrowser starts Chromium with an empty profile, or with the one in a
-// folder. It can reach this machine only, and trusts the authority of h.
-func openBrowser(t *testing.T, h *hospital, profile string) *tab {
+// folder. It can reach this machine only, and trusts the authority of h. more comes
+// after the usual options, and so before them.
+func openBrowser(t *testing.T, h *hospital, profile string, more ...chromedp.ExecAllocatorOption) *tab {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
 	if err != nil {
@@ -53,6 +54,7 @@ func openBrowser(t *testing.T, h *hospital, profile string) *tab {
 	if h != nil {
 		options = append(options, chromedp.Flag("ignore-certificate-errors-spki-list", h.ca.pin))
 	}
+	options = append(options, more...)
 	ctx, stop := context.WithTimeout(context.Background(), 3*time.Minute)
 	ctx, kill := chromedp.NewExecAllocator(ctx, options...)
 	ctx, end := chromedp.NewContext(ctx)
