@@ -18,6 +18,8 @@ type Config struct {
 	Realms      []string       `yaml:"realms" default:"[]" doc:"Realms whose people may sign in, such as HOSPITAL.EXAMPLE; if empty those of the keytab. Others are those of trusted domains."`
 	Networks    []netip.Prefix `yaml:"networks" required:"true" default:"[]" doc:"Where the devices of the domain are. Elsewhere this way is not offered, and no browser is asked for a ticket."`
 	User        string         `yaml:"user" default:"name" enum:"name|principal" doc:"What the application is given as user: name (alice) or principal (alice@HOSPITAL.EXAMPLE)."`
+	KnownBy     string         `yaml:"known_by" default:"principal" enum:"principal|sid" doc:"By what a person is known for good: principal (alice@HOSPITAL.EXAMPLE) or, with Active Directory, sid, which no later person gets and which stays when a name changes."`
+	Groups      string         `yaml:"groups" default:"none" enum:"none|sids" doc:"Groups for rules and roles: none, or with Active Directory sids, such as S-1-5-21-1-2-3-512, as they were when the person signed in to their device."`
 	InsecureRC4 bool           `yaml:"insecure_rc4" default:"false" doc:"Accept tickets encrypted with RC4, which can be broken."`
 }
 
@@ -26,6 +28,10 @@ var _ authn.MethodConfig = (*Config)(nil)
 const (
 	userName      = "name"
 	userPrincipal = "principal"
+	keyPrincipal  = "principal"
+	keySID        = "sid"
+	groupsNone    = "none"
+	groupsSIDs    = "sids"
 )
 
 // Validate implements authn.MethodConfig.
@@ -50,6 +56,11 @@ func (c *Config) Validate() error {
 	for i, r := range c.Realms {
 		if r == "" || strings.ContainsAny(r, "@/ ") {
 			faults = append(faults, &authn.Fault{Path: fmt.Sprintf("realms[%d]", i), Problem: fmt.Sprintf("%q is not a realm", authn.CutControl(r, 100)), Remedy: "write one such as HOSPITAL.EXAMPLE"})
+		}
+	}
+	for _, f := range []struct{ path, value, one, other string }{{"known_by", c.KnownBy, keyPrincipal, keySID}, {"groups", c.Groups, groupsNone, groupsSIDs}} {
+		if f.value != "" && f.value != f.one && f.value != f.other {
+			faults = append(faults, &authn.Fault{Path: f.path, Problem: fmt.Sprintf("%q is unknown", authn.CutControl(f.value, 40)), Remedy: "write " + f.one + " or " + f.other})
 		}
 	}
 	return errors.Join(append(faults, c.userFault())...)
@@ -82,7 +93,8 @@ func (c *Config) open(env authn.Env, now func() time.Time) (*Method, error) {
 	}
 	m := &Method{
 		name: env.Name, keys: keys, services: c.Services, realms: c.Realms, networks: slices.Clone(c.Networks),
-		principal: c.User == userPrincipal, rc4: c.InsecureRC4, once: env.Once, log: env.Log.With("method", env.Name), now: now,
+		principal: c.User == userPrincipal, rc4: c.InsecureRC4,
+		bySID: c.KnownBy == keySID, groups: c.Groups == groupsSIDs, once: env.Once, log: env.Log.With("method", env.Name), now: now,
 	}
 	if len(m.realms) == 0 {
 		m.realms = keys.realms()

@@ -45,6 +45,8 @@ func TestFaultsNameTheKey(t *testing.T) {
 		`services[0]: "HTTP/a@B" is not the name`:          {Keytab: "x", Networks: everywhere, Services: []string{"HTTP/a@B"}},
 		`realms[0]: "a@B" is not a realm`:                  {Keytab: "x", Networks: everywhere, Realms: []string{"a@B"}},
 		"user: people of several realms may have the same": {Keytab: "x", Networks: everywhere, Realms: []string{"A", "B"}},
+		`known_by: "x" is unknown; write principal or sid`: {Keytab: "x", Networks: everywhere, KnownBy: "x"},
+		`groups: "x" is unknown; write none or sids`:       {Keytab: "x", Networks: everywhere, Groups: "x"},
 		`user: "sid" is unknown; write name or principal`:  {Keytab: "x", Networks: everywhere, User: "sid"},
 	} {
 		if err := c.Validate(); err == nil || !strings.HasPrefix(err.Error(), want) {

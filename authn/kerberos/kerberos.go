@@ -21,7 +21,8 @@
 // # Who is who
 //
 // The issuer is "kerberos:" and the method's name, the subject is the principal with
-// its realm. A computer and a service are nobody.
+// its realm, or the SID, which outlives a change of name. A computer and a service are
+// nobody. The SID and the groups are in the ticket, signed by the KDC (pac.go).
 package kerberos
 
 import (
@@ -51,6 +52,8 @@ type Method struct {
 	networks  []netip.Prefix
 	principal bool // is the user
 	rc4       bool
+	bySID     bool // people are known by their SID
+	groups    bool // SIDs of groups are wanted
 	once      authn.Once
 	log       *slog.Logger
 	now       func() time.Time
@@ -154,6 +157,13 @@ func (m *Method) identity(c client) authn.Identity {
 	if m.principal {
 		id.User = principal
 	}
+	if m.bySID {
+		id.Subject = c.facts.sid
+	}
+	if m.groups {
+		id.Groups = c.facts.groups
+	}
+	id.Name = c.facts.name
 	return id
 }
 

@@ -171,7 +171,7 @@ func TestExpiredTicketIsNone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := m.decrypt(req, []string{"HTTP/" + host}); err != nil {
+	if _, err := m.decrypt(req, []string{"HTTP/" + host}); err != nil {
 		t.Fatal(err)
 	}
 	ticket := req.Ticket.DecryptedEncPart

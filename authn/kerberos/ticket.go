@@ -22,12 +22,14 @@ type client struct {
 	name, realm string
 	proved      time.Time // when they typed their password
 	until       time.Time // after this the request is too old to be sent again
+	facts       facts     // zero unless the method asks for them
 }
 
 // verify checks a request for one of the services as RFC 4120, section 3.2.3, has it.
 func (m *Method) verify(req *messages.APReq, services []string, from netip.Addr) (c client, err error) {
 	defer contain(&err)
-	if err := m.decrypt(req, services); err != nil {
+	ours, err := m.decrypt(req, services)
+	if err != nil {
 		return client{}, err
 	}
 	ticket, auth := &req.Ticket.DecryptedEncPart, &req.Authenticator
@@ -45,38 +47,38 @@ func (m *Method) verify(req *messages.APReq, services []string, from netip.Addr)
 	if err := m.mayBe(ticket); err != nil {
 		return client{}, err
 	}
-	return client{name: ticket.CName.NameString[0], realm: ticket.CRealm, proved: ticket.AuthTime, until: made.Add(skew + time.Second)}, nil
+	c = client{name: ticket.CName.NameString[0], realm: ticket.CRealm, proved: ticket.AuthTime, until: made.Add(skew + time.Second)}
+	if m.bySID || m.groups {
+		c.facts, err = factsOf(ticket, ours)
+	}
+	return c, err
 }
 
 // decrypt opens the ticket with our key and the authenticator with the ticket's. The
 // name of the service stands outside of both, so it only picks the key.
-func (m *Method) decrypt(req *messages.APReq, services []string) error {
+func (m *Method) decrypt(req *messages.APReq, services []string) (ours types.EncryptionKey, err error) {
 	t := &req.Ticket
 	name := t.SName.PrincipalNameString()
 	if !slices.ContainsFunc(services, func(s string) bool { return strings.EqualFold(s, name) }) {
-		return fmt.Errorf("ticket is for %q and not for %q", shown(name), services)
+		return ours, fmt.Errorf("ticket is for %q and not for %q", shown(name), services)
 	}
 	if !accepted(t.EncPart.EType, m.rc4) {
-		return fmt.Errorf("ticket is encrypted with type %d, which is too weak or unknown", t.EncPart.EType)
+		return ours, fmt.Errorf("ticket is encrypted with type %d, which is too weak or unknown", t.EncPart.EType)
 	}
-	candidates := m.keys.of(name, t.Realm, t.EncPart.EType, t.EncPart.KVNO)
-	if len(candidates) == 0 {
-		return fmt.Errorf("keytab has no key of %q in %q, version %d, type %d", shown(name), shown(t.Realm), t.EncPart.KVNO, t.EncPart.EType)
-	}
-	err := errors.New("no key")
-	for _, k := range candidates {
-		if err = t.Decrypt(k); err == nil {
+	err = fmt.Errorf("keytab has no key of %q in %q, version %d, type %d", shown(name), shown(t.Realm), t.EncPart.KVNO, t.EncPart.EType)
+	for _, ours = range m.keys.of(name, t.Realm, t.EncPart.EType, t.EncPart.KVNO) {
+		if err = t.Decrypt(ours); err == nil {
 			break
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("ticket: %w", err)
+		return ours, fmt.Errorf("ticket: %w", err)
 	}
 	session := t.DecryptedEncPart.Key
 	if !accepted(session.KeyType, m.rc4) || req.EncryptedAuthenticator.EType != session.KeyType {
-		return fmt.Errorf("session key of type %d is too weak or unknown", session.KeyType)
+		return ours, fmt.Errorf("session key of type %d is too weak or unknown", session.KeyType)
 	}
-	return req.DecryptAuthenticator(session)
+	return ours, req.DecryptAuthenticator(session)
 }
 
 // current reports what is wrong with the times of a ticket and its authenticator.
