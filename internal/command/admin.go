@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"time"
 
 	"foregate/authn"
+	"foregate/authn/accounts"
 	"foregate/cookies"
 	"foregate/internal/config"
 	"foregate/proxy"
@@ -70,10 +72,36 @@ func (fg *running) methodStates() []admin.MethodState {
 				s.Warning = "nearly all users that the partner's page sent lately had never been seen before: does it send session identifiers?"
 			}
 		}
+		if _, follows := m.Config.(authn.Scheduled); follows {
+			s.Compared = fg.compared(m.Name)
+		}
 		fg.metrics.State(&s)
 		states = append(states, s)
 	}
 	return states
+}
+
+// Comparisons that are longer ago than comparedSince are not looked for.
+const (
+	comparedSince = 31 * 24 * time.Hour
+	comparedWait  = 2 * time.Second
+)
+
+// compared is how the last comparison with a method's directory ended; nil if there was none.
+func (fg *running) compared(method string) *admin.Compared {
+	if fg.accounts == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), comparedWait)
+	defer cancel()
+	lines, err := fg.accounts.Audit.List(ctx, accounts.Filter{Action: "refresh", Method: method, Since: time.Now().Add(-comparedSince), Limit: 1})
+	if err != nil {
+		fg.log.Warn("audit trail not read for the last comparison with a directory", "method", method, "reason", err.Error())
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	return admin.ComparedBy(&lines[0])
 }
 
 // rulesOfAdmin are the section admin, and after it the desks of organisations.

@@ -51,7 +51,7 @@ func planted(t *testing.T, s string) (*house, accounts.Account) {
 		Actor: s, Action: s, Account: a.ID, Method: s, App: s, Organisation: s, Client: netip.MustParseAddr("192.0.2.1"), Result: s, Detail: map[string]any{s: s, "n": []any{s}}, RequestID: s,
 	}))
 	try(h.people.Usage.Count(ctx, accounts.Visit{Time: h.clock(), Organisation: s, Method: s, User: s}))
-	h.methods = []MethodState{{Name: s, Title: s, Kind: s, Why: s, SignIns: map[string]int{s: 1}, LastError: s, LastFault: h.clock()}}
+	h.methods = []MethodState{{Name: s, Title: s, Kind: s, Why: s, SignIns: map[string]int{s: 1}, LastError: s, LastFault: h.clock(), Compared: &Compared{At: h.clock(), Why: s}}}
 	h.config = s
 	return h, a
 }

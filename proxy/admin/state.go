@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v4"
+
+	"foregate/authn/accounts"
 )
 
 // MethodState is a way to sign in as it is now.
@@ -24,6 +26,29 @@ type MethodState struct {
 	// LastError is why a sign-in failed last in this process.
 	LastError string    `json:"last_error,omitempty"`
 	LastFault time.Time `json:"last_fault,omitzero"` // when that was
+
+	// Compared is how the last comparison of accounts with this directory ended, by any replica.
+	Compared *Compared `json:"compared,omitempty"`
+}
+
+// Compared is one comparison of accounts with their directory.
+type Compared struct {
+	At      time.Time `json:"at"`
+	Whole   bool      `json:"whole"`         // the directory was read to its end, and what was found is done
+	Why     string    `json:"why,omitempty"` // it was not
+	Seen    int       `json:"seen"`          // people in the directory
+	Linked  int       `json:"linked"`        // of them with an account
+	Changed int       `json:"changed"`
+	Left    int       `json:"left"` // lost access
+	Back    int       `json:"back"` // have it again
+}
+
+// ComparedBy is what a line of the audit trail says of a comparison.
+func ComparedBy(e *accounts.Event) *Compared {
+	number := func(name string) int { n, _ := e.Detail[name].(float64); return int(n) }
+	c := &Compared{At: e.Time, Whole: e.Result == "ok", Seen: number("seen"), Linked: number("linked"), Changed: number("changed"), Left: number("left"), Back: number("back")}
+	c.Why, _ = e.Detail["why"].(string)
+	return c
 }
 
 // MethodList is all ways to sign in, in the order of the configuration.

@@ -166,6 +166,9 @@ func TestPasswordsOfTheDirectoryAreNowhere(t *testing.T) {
 	if err != nil || !strings.Contains(string(out), "2 of them with an account") {
 		t.Fatalf("refresh: %v %s", err, out)
 	}
+	if got := f.adminSocket("/api/v1/methods"); !strings.Contains(got, `"whole": true`) && !strings.Contains(got, `"whole":true`) || !strings.Contains(got, `"compared"`) {
+		t.Errorf("the operator is not told of the comparison: %s", got)
+	}
 	places := map[string]string{"the figures": f.adminPage("/metrics"), "the refresh": string(out)}
 	for _, target := range []string{"/api/v1/config", "/api/v1/methods", "/api/v1/accounts", "/api/v1/audit", "/api/v1/sessions"} {
 		places[target] = f.adminSocket(target)
