@@ -22,7 +22,7 @@ type tap struct {
 	conns []net.Conn
 }
 
-func newTap(t *testing.T, server string) *tap {
+func newTap(t testing.TB, server string) *tap {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -86,7 +86,7 @@ type request struct {
 }
 
 // requests are all that were sent in clear text.
-func (tp *tap) requests(t *testing.T) []request {
+func (tp *tap) requests(t testing.TB) []request {
 	t.Helper()
 	tp.mu.Lock()
 	defer tp.mu.Unlock()
@@ -115,7 +115,7 @@ func (tp *tap) requests(t *testing.T) []request {
 }
 
 // binds are the bind requests that were sent in clear text.
-func (tp *tap) binds(t *testing.T) []request {
+func (tp *tap) binds(t testing.TB) []request {
 	var binds []request
 	for _, r := range tp.requests(t) {
 		if r.op == ldap.ApplicationBindRequest {
