@@ -4,6 +4,7 @@
 # make check   formatting, vet, module files: quick
 # make bench   figures beside a bare proxy and nginx
 # make soak    500 people at two replicas for ten minutes, with faults; SOAK=1m is shorter
+# make deb     a Debian package, ./foregate_VERSION_ARCH.deb
 # make fuzz    each fuzz target for FUZZTIME
 
 GO       ?= go
@@ -11,13 +12,18 @@ FUZZTIME ?= 60s
 SOAK     ?= 10m
 export GOFLAGS = -mod=readonly -trimpath
 
-.PHONY: demo build test check bench soak fuzz needs clean
+.PHONY: demo build deb test check bench soak fuzz needs clean
 
 demo:
 	$(GO) run . demo
 
 build:
 	CGO_ENABLED=0 $(GO) build -ldflags="-s -w" -o foregate .
+
+NFPM = github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.4
+
+deb: build
+	DEB_ARCH=$$($(GO) env GOARCH) VERSION=$$(./foregate version | cut -d' ' -f2 | cut -d+ -f1 | cut -d- -f1) GOFLAGS= $(GO) run $(NFPM) package -f deploy/deb/nfpm.yaml -p deb
 
 test: needs check
 	./test/run
@@ -41,4 +47,4 @@ fuzz:
 	./test/fuzz $(FUZZTIME)
 
 clean:
-	rm -rf foregate test/node_modules
+	rm -rf foregate foregate_*.deb test/node_modules
