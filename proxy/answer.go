@@ -53,6 +53,7 @@ func (s *Server) answer(x *exchange, r *http.Request, err error) {
 		page.Message = "This is our fault, not yours. Try again in a moment; if it happens again, give the code below to the people who look after this application."
 	}
 	s.logFault(x, r, status, err)
+	s.remember(x, r, status, page.Message, err)
 	if x.status != 0 {
 		return // the answer has begun: nothing can be added to it
 	}

@@ -199,7 +199,7 @@ func refererPath(x *exchange, r *http.Request) string {
 func (s *Server) refusePerson(x *exchange, d Decision) error {
 	s.Log.Info("access refused", "request_id", x.id, "app", x.app.Name, "user", x.user(), "rule", d.Rule, "reason", d.Reason, "client", x.peer)
 	return authn.Refused("You are signed in, but you may not open this page. If you need it for your work, ask the people who look after this application.",
-		errors.New(d.Reason))
+		&ruledOut{d.Rule, d.Reason})
 }
 
 // isPage reports whether a person's browser asks for a page to show, as opposed

@@ -42,10 +42,11 @@ type Config struct {
 	Tries    authn.Tries // at what people must know to change it
 	Pages    *pages.Pages
 	Metrics  *admin.Metrics
-	Visits   Visits       // nil where nobody counts them
-	Log      *slog.Logger // decisions and faults
-	Access   *slog.Logger // a line for each request; nil for none
-	Tracer   Tracer       // nil: requests are not followed
+	Faults   *admin.Faults // that support codes are asked about; nil for none
+	Visits   Visits        // nil where nobody counts them
+	Log      *slog.Logger  // decisions and faults
+	Access   *slog.Logger  // a line for each request; nil for none
+	Tracer   Tracer        // nil: requests are not followed
 }
 
 // Server answers the requests of all apps. Its set of apps and methods can be

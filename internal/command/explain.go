@@ -26,7 +26,7 @@ type asked struct {
 	url, method, ip string
 	user, by, kind  string
 	groups, roles   []string
-	path            string
+	path, code      string
 	asJSON          bool
 }
 
@@ -34,12 +34,18 @@ func (sh *shell) explainCommand() *cobra.Command {
 	var a asked
 	cmd := &cobra.Command{
 		Use:   "explain",
-		Short: "Say which rule decides about a request, and why",
+		Short: "Say which rule decides about a request, and why; and what a support code means",
 		Long: "Say which rule decides about a request, and why: by the configuration file alone, without a running Foregate.\n\n" +
 			"Without --user, --groups and --roles it is asked for somebody who has not signed in. A user of a local method\n" +
-			"is in the groups that the file says, unless --groups says otherwise.",
+			"is in the groups that the file says, unless --groups says otherwise.\n\n" +
+			"With --error-id the Foregate that runs on this machine is asked what became of that request.",
 		Args: noArgs,
-		RunE: func(*cobra.Command, []string) error { return sh.explain(a) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if a.code != "" {
+				return sh.explainCode(cmd.Context(), a)
+			}
+			return sh.explain(a)
+		},
 	}
 	configFlag(cmd, &a.path)
 	f := cmd.Flags()
@@ -51,13 +57,14 @@ func (sh *shell) explainCommand() *cobra.Command {
 	f.StringSliceVar(&a.roles, "roles", nil, "`roles` that the person's account has, separated by commas")
 	f.StringVar(&a.kind, "kind", "", "`kind` of the person's account")
 	f.StringVar(&a.by, "by", "", "the sign-in `method` (default the one that has the user, else the app's first)")
+	f.StringVar(&a.code, "error-id", "", "support `code` that a page showed to somebody")
 	f.BoolVar(&a.asJSON, "json", false, "write one JSON object for scripts")
 	return cmd
 }
 
 func (sh *shell) explain(a asked) error {
 	if a.url == "" {
-		return usageError{errors.New("which request? Say --url https://host/path")}
+		return usageError{errors.New("which request? Say --url https://host/path, or --error-id with a support code")}
 	}
 	file, err := sh.load(a.path)
 	if err != nil {

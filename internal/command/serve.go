@@ -118,6 +118,7 @@ type running struct {
 	set        *proxy.Set
 	retired    retired
 	tunnels    upstream.Tunnels
+	faults     admin.Faults
 	app        net.Addr // of the public listener
 }
 
@@ -212,7 +213,7 @@ func (fg *running) open(file *config.File, tables Tables, opened, store Store, e
 		Accounts: fg.accounts, Codes: codes, Mail: &fg.post,
 		Prefix: file.Prefix, Trusted: file.TrustedProxies, MaxForm: int64(file.Limits.MaxFormBytes),
 		MaxTarget: file.Limits.MaxURLBytes, Patience: file.Limits.BodyTimeout, Keys: signer.JWKS, KeepPosts: file.Session.Keep,
-		Sessions: fg.sessions, Attempts: attempts, Tries: fg.builder.tries, Pages: page, Metrics: fg.metrics, Log: fg.log, Access: access,
+		Sessions: fg.sessions, Attempts: attempts, Tries: fg.builder.tries, Pages: page, Metrics: fg.metrics, Faults: &fg.faults, Log: fg.log, Access: access,
 	}
 	if fg.tracer != nil { // a nil *Tracer would be a Tracer
 		cfg.Tracer = fg.tracer

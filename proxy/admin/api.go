@@ -26,6 +26,7 @@ type Parts struct {
 	Config func() ([]byte, error)
 	Log    *slog.Logger
 	Level  *LogLevel // of Log; nil: it stays as it is
+	Faults *Faults   // that people may ask about; nil: none are remembered
 }
 
 const (

@@ -53,7 +53,7 @@ func TestDescriptionIsOfTheseRoutesAndNoOthers(t *testing.T) {
 			if op.Role != mayDo[name].least {
 				t.Errorf("%s is for %q", name, op.Role)
 			}
-			target := strings.NewReplacer("{account}", "nobody", "{method}", "nobody").Replace(strings.TrimPrefix(path, base))
+			target := strings.NewReplacer("{account}", "nobody", "{method}", "nobody", "{code}", "nobody").Replace(strings.TrimPrefix(path, base))
 			if rec := w.as(owner, strings.ToUpper(method), target, "{}"); rec.Code == http.StatusMethodNotAllowed || rec.Code == 404 && !strings.Contains(target, "nobody") {
 				t.Errorf("%s is described, and the answer is %d", name, rec.Code)
 			}

@@ -83,6 +83,7 @@ var routes = []*route{
 	{method: "GET", path: "/sessions", least: Viewer, whole: true, words: "Who is signed in", query: sessionParams, gives: SessionList{}, do: listSessions},
 	{method: "GET", path: "/methods", least: Viewer, whole: true, words: "Ways to sign in, whether they can be used, and the last error", gives: MethodList{}, do: listMethods},
 	{method: "GET", path: "/config", least: Viewer, whole: true, words: "The configuration in force, with secrets masked", query: []param{{"format", "yaml or json; yaml unless given"}}, kind: "application/yaml", do: showConfig},
+	{method: "GET", path: "/faults/{code}", least: Viewer, whole: true, words: "What a support code means: a request of this Foregate that was not served", gives: Fault{}, do: showFault},
 	{method: "GET", path: "/log-level", least: Viewer, whole: true, words: "The least important level of lines that are written", gives: LogLevelInfo{}, do: showLogLevel},
 
 	{method: "POST", path: "/accounts/{account}/disable", least: Desk, people: true, words: "Shut an account and end its sessions", gives: accounts.Account{}, do: changer((*accounts.Accounts).Disable)},

@@ -24,7 +24,7 @@ var mayDo = map[string]struct {
 	"POST /accounts": {Owner, false}, "PATCH /accounts/{account}": {Owner, false}, "DELETE /accounts/{account}": {Owner, false},
 	"POST /accounts/{account}/link": {Owner, false}, "PUT /accounts/{account}/roles": {Owner, false}, "PUT /accounts/{account}/password": {Owner, false},
 	"DELETE /accounts/{account}/password": {Owner, false}, "DELETE /accounts/{account}/totp": {Owner, false}, "POST /import/accounts": {Owner, false},
-	"POST /methods/{method}/refresh": {Owner, true}, "GET /log-level": {Viewer, true}, "PUT /log-level": {Owner, true},
+	"POST /methods/{method}/refresh": {Owner, true}, "GET /faults/{code}": {Viewer, true}, "GET /log-level": {Viewer, true}, "PUT /log-level": {Owner, true},
 }
 
 func TestEachRouteTakesItsRole(t *testing.T) {
@@ -43,7 +43,7 @@ func TestEachRouteTakesItsRole(t *testing.T) {
 		for _, role := range []Role{"", "root", Viewer, Desk, Owner} {
 			for _, organisation := range []string{"", "st-elsewhere"} {
 				who := Who{Actor: "x", Role: role, Organisation: organisation}
-				status := w.as(who, rt.method, strings.NewReplacer("{account}", "nobody", "{method}", "nobody").Replace(rt.path), `{}`).Code
+				status := w.as(who, rt.method, strings.NewReplacer("{account}", "nobody", "{method}", "nobody", "{code}", "nobody").Replace(rt.path), `{}`).Code
 				may := want.least == "" || role.rank() >= want.least.rank() && !(want.whole && organisation != "")
 				refused := status == http.StatusUnauthorized || status == http.StatusForbidden
 				if name == "POST /sign-in" {
