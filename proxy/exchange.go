@@ -37,6 +37,7 @@ type exchange struct {
 	written  int64
 	patience time.Duration // with a peer that takes nothing
 	closing  bool          // the connection ends with this answer
+	hsts     []string      // over TLS of ours: what browsers are to remember
 
 	trip upstream.Trip
 }
@@ -53,6 +54,9 @@ func (s *Server) open(w http.ResponseWriter, r *http.Request) *exchange {
 		secure:         secureOf(r, trusted),
 		patience:       s.Patience,
 		closing:        ambiguousFraming(r),
+	}
+	if r.TLS != nil {
+		x.hsts = s.hsts
 	}
 	return x
 }
@@ -140,6 +144,9 @@ func (x *exchange) WriteHeader(status int) {
 	}
 	if x.closing && status >= http.StatusOK {
 		x.Header().Set("Connection", "close")
+	}
+	if x.hsts != nil && status >= http.StatusOK {
+		x.strict()
 	}
 	x.ResponseWriter.WriteHeader(status)
 }

@@ -9,7 +9,6 @@ package proxy
 
 import (
 	"log/slog"
-	"net"
 	"net/http"
 	"net/netip"
 	"sync/atomic"
@@ -31,6 +30,7 @@ type Config struct {
 	MaxForm   int64          // bytes of a body sent to Foregate's own addresses
 	MaxTarget int            // bytes of a path with its query; longer ones are 414
 	Patience  time.Duration  // how long a peer may neither send nor take a byte of a body
+	HSTS      string         // Strict-Transport-Security of answers over our own TLS; empty for none
 	KeepPosts bool           // keep forms that meet an ended session
 	Keys      func() []byte  // the JWK set of the signed assertion; nil without one
 
@@ -54,6 +54,7 @@ type Config struct {
 type Server struct {
 	Config
 	set         atomic.Pointer[Set]
+	hsts        []string
 	crossOrigin *http.CrossOriginProtection
 	ids         requestIDs
 	lost        lostCookies
@@ -105,6 +106,9 @@ func NewSet(apps []*App, methods []*Method, organisations ...*Organisation) *Set
 // New returns a Server that answers 421 until it is given a set.
 func New(cfg Config) *Server {
 	s := &Server{Config: cfg, crossOrigin: http.NewCrossOriginProtection()}
+	if cfg.HSTS != "" {
+		s.hsts = []string{cfg.HSTS}
+	}
 	s.set.Store(NewSet(nil, nil))
 	return s
 }
@@ -185,9 +189,8 @@ type ServerLimits struct {
 	MaxHeaderBytes int
 }
 
-// ToHTTPS redirects plain requests for the hosts of apps to the https listener.
-func (s *Server) ToHTTPS(address string) http.Handler {
-	_, port, _ := net.SplitHostPort(address)
+// ToHTTPS redirects plain requests for the hosts of apps to https at port.
+func (s *Server) ToHTTPS(port string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		app, _, err := s.set.Load().route(r)
 		if err != nil || app == nil || r.URL.Path == "" || r.URL.Path[0] != '/' {

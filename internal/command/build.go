@@ -286,16 +286,3 @@ func RedisTLS(c config.RedisTLS) (*tls.Config, error) {
 	cfg.Certificates = []tls.Certificate{cert}
 	return cfg, nil
 }
-
-// certificates of the https listener; nil without one.
-func certificates(c config.TLS) (*tls.Config, error) {
-	cfg := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
-	for _, pair := range c.Certificates {
-		cert, err := tls.LoadX509KeyPair(string(pair.Cert), string(pair.Key))
-		if err != nil {
-			return nil, fmt.Errorf("tls: %w", err)
-		}
-		cfg.Certificates = append(cfg.Certificates, cert)
-	}
-	return cfg, nil
-}

@@ -27,15 +27,11 @@ func (fg *running) listen(file *config.File) error {
 		HeaderTimeout: file.Limits.HeaderTimeout, IdleTimeout: file.Limits.IdleTimeout, MaxHeaderBytes: file.Limits.MaxHeaderBytes,
 	}
 	if file.Listen.HTTPS != "" {
-		cfg, err := certificates(file.TLS)
-		if err != nil {
-			return err
-		}
 		l, err := sockets.take("https", file.Listen.HTTPS)
 		if err != nil {
 			return err
 		}
-		fg.run(fg.server.HTTPServer(limits), tls.NewListener(l, cfg), "https")
+		fg.run(fg.server.HTTPServer(limits), tls.NewListener(l, fg.certs.Config()), "https")
 	}
 	if file.Listen.HTTP != "" {
 		l, err := sockets.take("http", file.Listen.HTTP)
@@ -44,7 +40,7 @@ func (fg *running) listen(file *config.File) error {
 		}
 		srv := fg.server.HTTPServer(limits)
 		if file.Listen.HTTPS != "" {
-			srv.Handler = fg.server.ToHTTPS(file.Listen.HTTPS)
+			srv.Handler = fg.server.ToHTTPS(publicPort(file))
 		}
 		fg.run(srv, l, "http")
 	}
@@ -118,6 +114,9 @@ func (fg *running) stop() {
 // close ends what requests need, when there are none any more: it writes what
 // sessions still have to write and closes the store.
 func (fg *running) close() {
+	if fg.certs != nil {
+		fg.certs.Close()
+	}
 	if fg.background != nil {
 		fg.background()
 		<-fg.idle

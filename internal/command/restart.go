@@ -15,7 +15,8 @@ func needRestart(start, now *config.File) []string {
 		start, now any
 	}{
 		{"listen", start.Listen, now.Listen},
-		{"tls", start.TLS, now.TLS},
+		{"tls.hsts", start.TLS.HSTS, now.TLS.HSTS},
+		{"tls.public_port", start.TLS.PublicPort, now.TLS.PublicPort},
 		{"trusted_proxies", start.TrustedProxies, now.TrustedProxies},
 		{"storage", start.Storage, now.Storage},
 		{"session.secrets", start.Session.Secrets, now.Session.Secrets},

@@ -22,6 +22,7 @@ import (
 
 	"foregate/authn/accounts"
 	"foregate/cookies"
+	"foregate/internal/certificates"
 	"foregate/internal/config"
 	"foregate/internal/traces"
 	"foregate/proxy"
@@ -112,8 +113,9 @@ type running struct {
 	idle       chan struct{}      // closed when it has ended
 	metrics    *admin.Metrics
 	post       post
-	public     []*http.Server // of people
-	private    []*http.Server // of the operator; they end last
+	public     []*http.Server       // of people
+	private    []*http.Server       // of the operator; they end last
+	certs      *certificates.Keeper // nil without https
 	failed     chan error
 	set        *proxy.Set
 	retired    retired
@@ -212,7 +214,7 @@ func (fg *running) open(file *config.File, tables Tables, opened, store Store, e
 	cfg := proxy.Config{
 		Accounts: fg.accounts, Codes: codes, Mail: &fg.post,
 		Prefix: file.Prefix, Trusted: file.TrustedProxies, MaxForm: int64(file.Limits.MaxFormBytes),
-		MaxTarget: file.Limits.MaxURLBytes, Patience: file.Limits.BodyTimeout, Keys: signer.JWKS, KeepPosts: file.Session.Keep,
+		MaxTarget: file.Limits.MaxURLBytes, Patience: file.Limits.BodyTimeout, Keys: signer.JWKS, KeepPosts: file.Session.Keep, HSTS: hstsOf(file.TLS.HSTS),
 		Sessions: fg.sessions, Attempts: attempts, Tries: fg.builder.tries, Pages: page, Metrics: fg.metrics, Faults: &fg.faults, Log: fg.log, Access: access,
 	}
 	if fg.tracer != nil { // a nil *Tracer would be a Tracer
@@ -234,6 +236,9 @@ func (fg *running) open(file *config.File, tables Tables, opened, store Store, e
 	}
 	if err := fg.openAdmin(file, store, secrets); err != nil {
 		return err
+	}
+	if file.Listen.HTTPS != "" {
+		fg.certs = certificates.New(fg.log)
 	}
 	return fg.swap(file)
 }
@@ -297,6 +302,12 @@ func (fg *running) swap(file *config.File) error {
 	}
 	if mailer != nil {
 		if err := mailer.Use(*file.Mail); err != nil {
+			closeSet(set)
+			return err
+		}
+	}
+	if fg.certs != nil {
+		if err := fg.certs.Use(pairsOf(file.TLS), hostsOf(file)); err != nil {
 			closeSet(set)
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"foregate/authn"
 )
@@ -104,6 +105,18 @@ func (c *checker) certificates() {
 	}
 	for i, p := range pairs {
 		c.pair(item("tls.certificates", i), p)
+	}
+	c.hsts()
+}
+
+// hsts holds preloading to what the list's owners ask for (hstspreload.org).
+func (c *checker) hsts() {
+	h := c.file.TLS.HSTS
+	if h.Preload && (!h.Subdomains || h.MaxAge < 365*24*time.Hour) {
+		c.fault("tls.hsts.preload", FaultAt{
+			Problem: "needs include_subdomains: true and a max_age of a year or more",
+			Remedy:  "add them, or remove preload",
+		})
 	}
 }
 

@@ -72,9 +72,18 @@ type AdminAllow struct {
 	Organisation string `yaml:"organisation" doc:"Only accounts of this organisation, and only about its people; without it only accounts that belong to none, and about everybody."`
 }
 
-// TLS holds the certificates of the https listener.
+// TLS is how the https listener speaks.
 type TLS struct {
-	Certificates []Certificate `yaml:"certificates" doc:"Certificates with their keys; a client gets the one that fits its host."`
+	Certificates []Certificate `yaml:"certificates" doc:"Certificates with their keys; a client gets the one that fits its host. Changed files are in use within seconds."`
+	HSTS         HSTS          `yaml:"hsts" doc:"Tells browsers to come by https alone."`
+	PublicPort   int           `yaml:"public_port" default:"0" min:"0" max:"65535" doc:"Port that browsers reach https at, for the redirect from http; 0 means that of listen.https."`
+}
+
+// HSTS is the header Strict-Transport-Security (RFC 6797).
+type HSTS struct {
+	MaxAge     time.Duration `yaml:"max_age" default:"8760h" min:"0s" max:"87600h" doc:"How long browsers remember to use https; 0s sends nothing."`
+	Subdomains bool          `yaml:"include_subdomains" default:"false" doc:"Every host below the app's must be reached by https too, whoever serves it."`
+	Preload    bool          `yaml:"preload" default:"false" doc:"Agree that browsers are shipped with this host; needs include_subdomains and a year."`
 }
 
 // Certificate is a pair of PEM files.
