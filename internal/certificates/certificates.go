@@ -3,7 +3,8 @@
 // A handshake names a host (SNI). Keeper.Get looks it up among the hosts that are
 // configured and answers with the certificate that fits; a name that nobody configured
 // is refused before anything is signed. Certificates come from files (files.go), which a
-// reload reads again; when one nears its end the log says so (expiry.go).
+// reload reads again, and from an authority for hosts that no file is for (acme.go); when
+// one nears its end the log says so (expiry.go).
 package certificates
 
 import (
@@ -18,6 +19,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/mholt/acmez/v3"
 )
 
 // every is how often the days that remain are counted.
@@ -38,30 +41,46 @@ type Keeper struct {
 	mu   sync.Mutex // for what changes them
 	said map[said]bool
 
-	now  atomic.Pointer[table] // what handshakes see
-	stop context.CancelFunc
-	done chan struct{}
+	now    atomic.Pointer[table] // what handshakes see
+	orders *orders               // nil without an authority
+	begun  bool                  // our listeners take its challenges
+	ctx    context.Context       // ends with the Keeper
+	stop   context.CancelFunc
+	done   chan struct{}
 }
 
 // table is what one handshake needs. Hosts without an entry are strangers.
 type table struct {
 	hosts map[string][]*tls.Certificate // the best first
 	other []*tls.Certificate            // for a client that names no host
+	order map[string]bool               // hosts that an authority has certificates for
 }
 
-// New returns a Keeper that refuses everybody until Use. It is ended by Close.
-func New(log *slog.Logger) *Keeper {
+// New returns a Keeper that refuses everybody until Use. It is ended by Close. Without
+// an authority, nil, all certificates are files.
+func New(log *slog.Logger, authority *ACME) (*Keeper, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	k := &Keeper{log: log, said: make(map[said]bool), stop: cancel, done: make(chan struct{})}
 	k.now.Store(&table{})
+	if authority != nil {
+		var err error
+		if k.orders, err = newOrders(*authority, log); err != nil {
+			cancel()
+			return nil, err
+		}
+	}
+	k.ctx = ctx
 	go k.watch(ctx)
-	return k
+	return k, nil
 }
 
 // Close ends the watching.
 func (k *Keeper) Close() {
 	k.stop()
 	<-k.done
+	if k.orders != nil {
+		k.orders.cache.Stop()
+	}
 }
 
 func (k *Keeper) watch(ctx context.Context) {
@@ -93,10 +112,41 @@ func (k *Keeper) Use(pairs []Pair, hosts []string) error {
 	if err != nil {
 		return err
 	}
-	k.now.Store(arrange(all, names(hosts)))
+	t := arrange(all, names(hosts))
+	if k.orders != nil {
+		t.leaveToAuthority()
+	}
+	k.now.Store(t)
 	k.unfit()
 	k.warn(time.Now())
-	return nil
+	return k.manage()
+}
+
+// Begin orders what is missing. Our listeners must be there by then, since the authority
+// looks at them.
+func (k *Keeper) Begin() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.begun = true
+	return k.manage()
+}
+
+func (k *Keeper) manage() error {
+	if k.orders == nil || !k.begun {
+		return nil
+	}
+	return k.orders.manage(k.ctx, slices.Sorted(maps.Keys(k.now.Load().order)))
+}
+
+// leaveToAuthority marks the hosts that no file is for. An address is no name that it
+// would vouch for.
+func (t *table) leaveToAuthority() {
+	t.order = make(map[string]bool)
+	for h, certs := range t.hosts {
+		if net.ParseIP(h) == nil && (len(certs) == 0 || certs[0].Leaf.VerifyHostname(h) != nil) {
+			t.order[h] = true
+		}
+	}
 }
 
 // arrange finds the certificates of each host once, so that a handshake need not.
@@ -124,7 +174,7 @@ func fitting(all []*tls.Certificate, host string) []*tls.Certificate {
 // unfit tells of hosts that browsers will warn of.
 func (k *Keeper) unfit() {
 	for h, certs := range k.now.Load().hosts {
-		if len(certs) > 0 && certs[0].Leaf.VerifyHostname(h) != nil {
+		if len(certs) > 0 && certs[0].Leaf.VerifyHostname(h) != nil && !k.now.Load().order[h] {
 			k.log.Warn("no certificate fits a host: browsers will warn people; add one to tls.certificates", "host", h)
 		}
 	}
@@ -145,10 +195,14 @@ func names(hosts []string) []string {
 // Config is for tls.NewListener. Its session tickets change keys every day, as the
 // standard library does it.
 func (k *Keeper) Config() *tls.Config {
-	return &tls.Config{
+	cfg := &tls.Config{
 		MinVersion: tls.VersionTLS12, CipherSuites: suites, NextProtos: []string{"h2", "http/1.1"},
 		GetCertificate: k.Get,
 	}
+	if k.orders != nil {
+		cfg.NextProtos = append(cfg.NextProtos, acmez.ACMETLS1Protocol)
+	}
+	return cfg
 }
 
 // Get answers a handshake. For a name that is not configured it returns no certificate
@@ -160,7 +214,14 @@ func (k *Keeper) Get(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	t := k.now.Load()
 	certs := t.other
 	if hello.ServerName != "" {
-		certs = t.hosts[strings.ToLower(hello.ServerName)]
+		name := strings.ToLower(hello.ServerName)
+		certs = t.hosts[name]
+		if t.order[name] {
+			ordered, err := k.orders.config.GetCertificate(hello)
+			if err == nil || len(certs) == 0 || isChallenge(hello) {
+				return ordered, err
+			}
+		}
 	}
 	if len(certs) == 0 {
 		return nil, nil
@@ -182,4 +243,14 @@ func first(certs []*tls.Certificate) *x509.Certificate {
 		}
 	}
 	return least
+}
+
+// Ordered is when the certificates that an authority gave end, by host.
+func (k *Keeper) Ordered() map[string]time.Time {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.orders == nil {
+		return nil
+	}
+	return k.orders.ends()
 }

@@ -50,7 +50,10 @@ func pair(t *testing.T, life time.Duration, hosts ...string) Pair {
 
 func keeper(t *testing.T, log *strings.Builder) *Keeper {
 	t.Helper()
-	k := New(slog.New(slog.NewTextHandler(log, nil)))
+	k, err := New(slog.New(slog.NewTextHandler(log, nil)), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(k.Close)
 	return k
 }
@@ -112,7 +115,10 @@ func TestFM17ABrokenPairChangesNothing(t *testing.T) {
 func TestFM17TheEndIsToldAtEachMark(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log strings.Builder
-		k := New(slog.New(slog.NewTextHandler(&log, nil)))
+		k, err := New(slog.New(slog.NewTextHandler(&log, nil)), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
 		defer k.Close()
 		if err := k.Use([]Pair{pair(t, 30*24*time.Hour, "one.example")}, []string{"one.example"}); err != nil {
 			t.Fatal(err)

@@ -22,3 +22,14 @@ func certificateEnds(file *config.File) map[string]time.Time {
 	}
 	return ends
 }
+
+// certificateEnds are those of files by their name, and of ordered ones by their host.
+func (fg *running) certificateEnds() map[string]time.Time {
+	ends := certificateEnds(fg.file.Load())
+	if fg.certs != nil {
+		for host, end := range fg.certs.Ordered() {
+			ends["acme:"+host] = end
+		}
+	}
+	return ends
+}

@@ -40,7 +40,7 @@ func (fg *running) listen(file *config.File) error {
 		}
 		srv := fg.server.HTTPServer(limits)
 		if file.Listen.HTTPS != "" {
-			srv.Handler = fg.server.ToHTTPS(publicPort(file))
+			srv.Handler = fg.certs.Challenges(fg.server.ToHTTPS(publicPort(file)))
 		}
 		fg.run(srv, l, "http")
 	}
@@ -58,6 +58,11 @@ func (fg *running) listen(file *config.File) error {
 	}
 	if err := sockets.rest(); err != nil {
 		return err
+	}
+	if fg.certs != nil {
+		if err := fg.certs.Begin(); err != nil {
+			return err
+		}
 	}
 	return fg.listenSocket(adminSocket(file))
 }

@@ -15,6 +15,7 @@ func needRestart(start, now *config.File) []string {
 		start, now any
 	}{
 		{"listen", start.Listen, now.Listen},
+		{"tls.acme", start.TLS.ACME, now.TLS.ACME},
 		{"tls.hsts", start.TLS.HSTS, now.TLS.HSTS},
 		{"tls.public_port", start.TLS.PublicPort, now.TLS.PublicPort},
 		{"trusted_proxies", start.TrustedProxies, now.TrustedProxies},

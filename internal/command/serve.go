@@ -226,7 +226,7 @@ func (fg *running) open(file *config.File, tables Tables, opened, store Store, e
 	fg.server = proxy.New(cfg)
 	fg.builder.onError = fg.server.UpstreamFailed
 	fg.post.figures(fg.metrics)
-	fg.metrics.Certificates(func() map[string]time.Time { return certificateEnds(fg.file.Load()) })
+	fg.metrics.Certificates(func() map[string]time.Time { return fg.certificateEnds() })
 	fg.metrics.Gauge("foregate_sessions", "Sessions in this process's memory.", func() float64 { return float64(fg.sessions.Cached()) })
 	if fg.accounts != nil {
 		fg.refresher = newRefresher(fg.accounts, spent, func() *proxy.Set { return fg.server.Set() }, fg.log, fg.metrics.Directories())
@@ -238,7 +238,9 @@ func (fg *running) open(file *config.File, tables Tables, opened, store Store, e
 		return err
 	}
 	if file.Listen.HTTPS != "" {
-		fg.certs = certificates.New(fg.log)
+		if fg.certs, err = certificates.New(fg.log, authorityOf(file)); err != nil {
+			return err
+		}
 	}
 	return fg.swap(file)
 }

@@ -2,6 +2,8 @@ package command
 
 import (
 	"net"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -48,4 +50,20 @@ func publicPort(file *config.File) string {
 	}
 	_, port, _ := net.SplitHostPort(file.Listen.HTTPS)
 	return port
+}
+
+// authorityOf is where certificates are ordered; nil for nowhere. What it needs to know of
+// our listeners holds until a restart.
+func authorityOf(file *config.File) *certificates.ACME {
+	a := file.TLS.ACME
+	if a == nil {
+		return nil
+	}
+	takes := func(challenge string) bool { return len(a.Challenges) == 0 || slices.Contains(a.Challenges, challenge) }
+	return &certificates.ACME{
+		Directory: a.Directory, Email: a.Email, CA: string(a.CA), KeyID: a.KeyID, MACKey: a.MACKey.Reveal(),
+		HTTP: file.Listen.HTTP != "" && takes(config.ChallengeHTTP), TLS: takes(config.ChallengeTLS),
+		Folder:      filepath.Join(string(file.Storage.Path), "acme"),
+		HTTPAddress: file.Listen.HTTP, HTTPSAddress: file.Listen.HTTPS,
+	}
 }

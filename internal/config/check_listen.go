@@ -2,9 +2,11 @@ package config
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -91,10 +93,10 @@ func LoopbackAddress(addr string) bool {
 func (c *checker) certificates() {
 	pairs := c.file.TLS.Certificates
 	https := c.file.Listen.HTTPS != ""
-	if https && len(pairs) == 0 && !c.faulty("tls.certificates") {
+	if https && len(pairs) == 0 && c.file.TLS.ACME == nil && !c.faulty("tls.certificates") && !c.faulty("tls.acme") {
 		c.fault("listen.https", FaultAt{
 			Problem: "there is no certificate for https",
-			Remedy:  "add tls.certificates with cert and key, or use listen.http behind a TLS terminator",
+			Remedy:  "add tls.certificates with cert and key, or tls.acme, or use listen.http behind a TLS terminator",
 		})
 	}
 	if !https && len(pairs) > 0 && !c.faulty("listen.https") {
@@ -106,7 +108,45 @@ func (c *checker) certificates() {
 	for i, p := range pairs {
 		c.pair(item("tls.certificates", i), p)
 	}
+	c.acme()
 	c.hsts()
+}
+
+// The names of challenges.
+const (
+	ChallengeHTTP = "http-01"
+	ChallengeTLS  = "tls-alpn-01"
+)
+
+// acme makes sure that a challenge can arrive, and that only one Foregate orders.
+func (c *checker) acme() {
+	a := c.file.TLS.ACME
+	if a == nil {
+		return
+	}
+	if c.file.Listen.HTTPS == "" {
+		c.fault("tls.acme", FaultAt{Problem: "nothing would use the certificates: listen.https is not set", Remedy: `add https: ":443" to listen, or remove acme`})
+	}
+	if len(c.file.Storage.Redis.Addresses) > 0 {
+		c.fault("tls.acme", FaultAt{Problem: "several replicas would each order certificates, and answer the others' challenges wrongly", Remedy: "have one program order them, and name the files in tls.certificates: they are read again when they change"})
+	}
+	if u, err := url.Parse(a.Directory); err != nil || u.Scheme != "https" || u.Host == "" {
+		c.fault("tls.acme.directory", FaultAt{Problem: "is not an https address", Found: quoted(a.Directory), Remedy: "write the address that the authority gives for its ACME directory"})
+	}
+	for i, name := range a.Challenges {
+		if name != ChallengeHTTP && name != ChallengeTLS {
+			c.fault(item("tls.acme.challenges", i), FaultAt{Problem: "is no challenge that is known here", Found: quoted(name), Allowed: ChallengeHTTP + ", " + ChallengeTLS, Remedy: "write one of these"})
+		}
+	}
+	if c.file.Listen.HTTP == "" && len(a.Challenges) == 1 && a.Challenges[0] == ChallengeHTTP {
+		c.fault("tls.acme.challenges", FaultAt{Problem: "http-01 comes by plain http, and listen.http is not set", Remedy: `add http: ":80" to listen, or tls-alpn-01`})
+	}
+	if (a.KeyID == "") != a.MACKey.Empty() {
+		c.fault("tls.acme", FaultAt{Problem: "key_id and mac_key belong together, and one is missing", Remedy: "write both, or none"})
+	}
+	if pem, ok := c.content("tls.acme.ca", a.CA, 4<<20); ok && !x509.NewCertPool().AppendCertsFromPEM(pem) {
+		c.fault("tls.acme.ca", FaultAt{Problem: "holds no certificate", Found: quoted(string(a.CA)), Allowed: "a PEM file with BEGIN CERTIFICATE", Remedy: "export the authority's certificate as PEM"})
+	}
 }
 
 // hsts holds preloading to what the list's owners ask for (hstspreload.org).

@@ -75,8 +75,20 @@ type AdminAllow struct {
 // TLS is how the https listener speaks.
 type TLS struct {
 	Certificates []Certificate `yaml:"certificates" doc:"Certificates with their keys; a client gets the one that fits its host. Changed files are in use within seconds."`
+	ACME         *ACME         `yaml:"acme" doc:"Has an authority give certificates for the hosts that none of the files is for, and renews them."`
 	HSTS         HSTS          `yaml:"hsts" doc:"Tells browsers to come by https alone."`
 	PublicPort   int           `yaml:"public_port" default:"0" min:"0" max:"65535" doc:"Port that browsers reach https at, for the redirect from http; 0 means that of listen.https."`
+}
+
+// ACME is the authority that certificates are ordered from (RFC 8555). Naming one agrees
+// to its terms of service.
+type ACME struct {
+	Directory  string       `yaml:"directory" default:"https://acme-v02.api.letsencrypt.org/directory" doc:"Address of the authority's ACME directory; naming one agrees to its terms."`
+	Email      string       `yaml:"email" doc:"Where the authority writes to when something is wrong."`
+	CA         authn.Path   `yaml:"ca" doc:"PEM file with those who may vouch for the directory itself, for an authority of your own; the system's unless given."`
+	Challenges []string     `yaml:"challenges" doc:"How the authority sees that a host is ours: http-01 by listen.http, which it reaches at port 80, tls-alpn-01 by listen.https, at port 443; both unless given."`
+	KeyID      string       `yaml:"key_id" doc:"Name of the account that the authority gave you (external account binding), with mac_key."`
+	MACKey     authn.Secret `yaml:"mac_key" doc:"The key of that account, as the authority gave it."`
 }
 
 // HSTS is the header Strict-Transport-Security (RFC 6797).
