@@ -48,7 +48,7 @@ func pair(t *testing.T, life time.Duration, hosts ...string) Pair {
 	return p
 }
 
-func keeper(t *testing.T, log *strings.Builder) *Keeper {
+func keeper(t *testing.T, log *logged) *Keeper {
 	t.Helper()
 	k, err := New(slog.New(slog.NewTextHandler(log, nil)), nil)
 	if err != nil {
@@ -61,8 +61,8 @@ func keeper(t *testing.T, log *strings.Builder) *Keeper {
 const year = 365 * 24 * time.Hour
 
 func TestEachHostGetsTheCertificateThatFits(t *testing.T) {
-	var log strings.Builder
-	k := keeper(t, &log)
+	log := new(logged)
+	k := keeper(t, log)
 	one, wild := pair(t, year, "one.example"), pair(t, year, "*.two.example")
 	if err := k.Use([]Pair{one, wild}, []string{"one.example", "a.two.example:8443", "three.example"}); err != nil {
 		t.Fatal(err)
@@ -90,7 +90,7 @@ func TestEachHostGetsTheCertificateThatFits(t *testing.T) {
 
 // TestFM17ABrokenPairChangesNothing: a key that is not the certificate's.
 func TestFM17ABrokenPairChangesNothing(t *testing.T) {
-	k := keeper(t, new(strings.Builder))
+	k := keeper(t, new(logged))
 	one, other := pair(t, year, "one.example"), pair(t, year, "one.example")
 	if err := k.Use([]Pair{one}, []string{"one.example"}); err != nil {
 		t.Fatal(err)
@@ -114,8 +114,8 @@ func TestFM17ABrokenPairChangesNothing(t *testing.T) {
 // TestFM17TheEndIsToldAtEachMark: 21, 14, 7 and 1 days before it, and when it has come.
 func TestFM17TheEndIsToldAtEachMark(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var log strings.Builder
-		k, err := New(slog.New(slog.NewTextHandler(&log, nil)), nil)
+		log := new(logged)
+		k, err := New(slog.New(slog.NewTextHandler(log, nil)), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
