@@ -15,6 +15,9 @@ import (
 // chooser shows the ways in, or goes straight to the only one.
 func (s *Server) chooser(x *exchange, r *http.Request, set *Set) error {
 	rd := returnTo(r.URL.Query().Get("rd"), s.Prefix, x.host, x.app.ReturnHosts)
+	if answered, err := s.recogniseSent(x, r, set, rd); answered || err != nil {
+		return err
+	}
 	decision, done, err := s.wanted(x, r, rd)
 	if err != nil {
 		return err

@@ -132,12 +132,8 @@ func (a *App) credentials(sess *cookies.Session) *upstream.Credentials {
 // askToSignIn sends a person's browser to the sign-in page, and tells a script
 // where that is.
 func (s *Server) askToSignIn(x *exchange, r *http.Request, ended string) error {
-	rd := r.URL.RequestURI()
-	safe := r.Method == http.MethodGet || r.Method == http.MethodHead
-	if !safe {
-		rd = refererPath(x, r)
-	}
-	address := s.Prefix + "/sign-in?rd=" + url.QueryEscape(returnTo(rd, s.Prefix, x.host, nil))
+	safe := isSafe(r)
+	address := s.signInAddress(x, r)
 	if !safe && ended != "" && s.keep(x, r) {
 		address += "&kept=1"
 	} else if !safe {
@@ -163,6 +159,18 @@ func (s *Server) askToSignIn(x *exchange, r *http.Request, ended string) error {
 	redirect(x, status, address)
 	return nil
 }
+
+// signInAddress leads back to what was asked for, or to the page with the form that was
+// sent.
+func (s *Server) signInAddress(x *exchange, r *http.Request) string {
+	rd := r.URL.RequestURI()
+	if !isSafe(r) {
+		rd = refererPath(x, r)
+	}
+	return s.Prefix + "/sign-in?rd=" + url.QueryEscape(returnTo(rd, s.Prefix, x.host, nil))
+}
+
+func isSafe(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
 
 // What is read of a body that nobody wants.
 const (

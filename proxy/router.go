@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -21,6 +22,7 @@ type App struct {
 	Policy      *Policy
 	Upstream    *upstream.Upstream
 	Maintenance *Maintenance     // nil: none
+	Verifiers   []netip.Prefix   // proxies that carry its requests and ask about each; empty: Foregate carries them
 	Terms       map[string]Terms // by method
 	Basic       *Basic           // user name and password with each request of programs; nil: not here
 	Activity    Activity

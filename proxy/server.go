@@ -152,6 +152,9 @@ func (s *Server) serve(x *exchange, r *http.Request) error {
 		return refuse(http.StatusMethodNotAllowed, "method %s", r.Method)
 	}
 	set := s.set.Load()
+	if below(r.URL.Path, s.Prefix+verifyPath) {
+		return s.verify(x, r, set)
+	}
 	app, host, err := set.route(r)
 	if err != nil {
 		return err

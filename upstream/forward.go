@@ -109,6 +109,13 @@ func (u *Upstream) board(p *passage) error {
 			Status: http.StatusMethodNotAllowed,
 		}
 	}
+	if p.route == nil {
+		return &authn.Error{
+			Public: "This address does not lead to the application. Tell the people who look after it.",
+			Err:    errors.New("upstream: another proxy carries the requests of this application, and sent one here"),
+			Status: http.StatusBadGateway,
+		}
+	}
 	if err := p.route.limit(p.in); err != nil {
 		return err
 	}

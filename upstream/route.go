@@ -74,6 +74,9 @@ func byLength(routes []*route) {
 // routeOf returns where a request goes, and how many bytes of its escaped path
 // the route's own path takes up.
 func (u *Upstream) routeOf(at *url.URL) (r *route, taken int) {
+	if len(u.routes) == 0 {
+		return nil, 0
+	}
 	last := len(u.routes) - 1
 	for _, r := range u.routes[:last] {
 		if n, ok := covers(r.Path, at); ok {

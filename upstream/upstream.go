@@ -78,7 +78,7 @@ func New(cfg Config, signer *Signer) (*Upstream, error) {
 		signer:    signer,
 		buffers:   newBuffers(),
 	}
-	for _, r := range slices.Concat(cfg.Routes, []Route{cfg.Route}) {
+	for _, r := range cfg.all() {
 		u.routes = append(u.routes, u.newRoute(r))
 	}
 	byLength(u.routes)
@@ -95,6 +95,14 @@ func (u *Upstream) Close() {
 	}
 }
 
+// all are the routes, none where another proxy carries the requests.
+func (c *Config) all() []Route {
+	if c.URL == nil && len(c.Routes) == 0 {
+		return nil
+	}
+	return slices.Concat(c.Routes, []Route{c.Route})
+}
+
 func (c *Config) check(signer *Signer) error {
 	switch {
 	case c.Name == "":
@@ -105,7 +113,7 @@ func (c *Config) check(signer *Signer) error {
 		return errors.New("an assertion is asked for, and there is no key to sign it")
 	}
 	paths := make(map[string]bool)
-	for _, r := range slices.Concat(c.Routes, []Route{c.Route}) {
+	for _, r := range c.all() {
 		if err := r.check(); err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"os"
 	"slices"
 	"time"
@@ -148,6 +149,13 @@ func headersOf(app *config.App) upstream.Headers {
 }
 
 func (b *builder) app(c *config.App, strip []string) (*proxy.App, error) {
+	var verifiers []netip.Prefix
+	if c.ForwardAuth != nil {
+		verifiers = c.ForwardAuth.From
+		if len(verifiers) == 0 {
+			verifiers = b.file.TrustedProxies
+		}
+	}
 	to, err := routeTo(&c.Upstream)
 	if err != nil {
 		return nil, fmt.Errorf("upstream: %w", err)
@@ -177,7 +185,7 @@ func (b *builder) app(c *config.App, strip []string) (*proxy.App, error) {
 	guests := b.file.Guests(c)
 	return &proxy.App{
 		Name: c.Name, Hosts: c.Hosts, Methods: c.Methods, Guests: guests, Discover: b.file.Asks(c), Kinds: c.Kinds,
-		Policy: proxy.NewPolicy(slices.Concat(c.Methods, guests), rulesOf(c), c.Kinds...), Upstream: up, Maintenance: maintenanceOf(c),
+		Policy: proxy.NewPolicy(slices.Concat(c.Methods, guests), rulesOf(c), c.Kinds...), Upstream: up, Maintenance: maintenanceOf(c), Verifiers: verifiers,
 		Terms: b.terms(c), Basic: basic, Activity: proxy.Activity{All: c.Activity.Counts == "all", Except: c.Activity.Except},
 		Roles: c.Roles,
 		Look:  look, ReturnHosts: c.ReturnHosts, RawPath: c.RawPath, Audience: b.audience(c),

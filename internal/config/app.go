@@ -15,6 +15,7 @@ type App struct {
 	Hosts         []string       `yaml:"hosts" required:"true" doc:"Hosts that people reach it by, without scheme; a port only if it is part of the address."`
 	Upstream      Upstream       `yaml:"upstream" doc:"Where the application itself listens."`
 	Upstreams     []Branch       `yaml:"upstreams" doc:"Where parts of it listen that are somewhere else, by path; the longest path wins, and everything else goes to upstream."`
+	ForwardAuth   *ForwardAuth   `yaml:"forward_auth" doc:"Another proxy carries the requests to the application and asks here about each; in place of upstream."`
 	Methods       []string       `yaml:"methods" required:"true" doc:"Names of the ways to sign in, in the order of the buttons."`
 	Organisations []string       `yaml:"organisations" default:"['*']" doc:"Organisations whose people may sign in here with their own methods, beside those above; * for all, [] for none."`
 	Discover      *bool          `yaml:"discover" doc:"Ask for the e-mail address first, whose domain leads to an organisation's methods; unless given, where people of several organisations can only be told apart by it."`
@@ -44,9 +45,15 @@ type Activity struct {
 	Except []string `yaml:"except" doc:"Paths that never count, such as those that a page polls."`
 }
 
+// ForwardAuth is an application that another proxy carries the requests to. The proxy
+// asks about each at /sso/verify, and sends /sso/ itself here.
+type ForwardAuth struct {
+	From []netip.Prefix `yaml:"from" doc:"Networks and addresses of the proxies that may ask, each within trusted_proxies; all of those unless given."`
+}
+
 // Upstream is where the application itself listens.
 type Upstream struct {
-	URL             *url.URL      `yaml:"url" required:"true" socket:"true" doc:"Address of the application, http or https, without user name and query; or unix:///run/app.sock."`
+	URL             *url.URL      `yaml:"url" socket:"true" doc:"Address of the application, http or https, without user name and query; or unix:///run/app.sock. Required unless the app has forward_auth."`
 	CA              authn.Path    `yaml:"ca" doc:"PEM file with the authorities that may sign its certificate; the system's unless given."`
 	ServerName      string        `yaml:"server_name" doc:"Name in its certificate, also sent as SNI; the host of url unless given."`
 	Cert            authn.Path    `yaml:"cert" doc:"PEM file with the certificate that is shown to an https application."`

@@ -28,6 +28,7 @@ func (c *checker) apps() {
 		c.branches(join(at, "upstreams"), a.Upstreams)
 		c.basic(join(at, "basic.method"), a)
 		c.maintenance(join(at, "maintenance"), a.Maintenance)
+		c.forwardAuth(at, a)
 		c.rules(join(at, "rules"), a)
 		c.headers(join(at, "headers"), &a.Headers)
 		c.terms(join(at, "session"), &a.Session)

@@ -59,6 +59,9 @@ func (c *checker) branches(path string, all []Branch) {
 	for i := range all {
 		b := &all[i]
 		at := item(path, i)
+		if b.URL == nil && !c.faulty(join(at, "url")) {
+			c.fault(join(at, "url"), FaultAt{Problem: "is missing", Remedy: "add url: Address of the application, http or https"})
+		}
 		c.upstream(at, &b.Upstream)
 		c.plainPath(join(at, "rewrite"), b.Rewrite)
 		if !c.plainPath(join(at, "path"), b.Path) {
