@@ -17,6 +17,10 @@ type Refreshing struct {
 	Policy Policy // of the method: whoever is in none of its groups has left
 	Dry    bool   // change nothing
 	Force  bool   // even if most of the people would lose access
+
+	// Tell, if set, is told of each person how far it is: how many of the directory's
+	// people were seen, and how many of the accounts that follow it were found.
+	Tell func(seen, found, accounts int)
 }
 
 // Refreshed is what a comparison found.
@@ -55,6 +59,9 @@ func (a *Accounts) Refresh(ctx context.Context, c Context, d authn.Directory, ho
 	}
 	err = d.Everybody(ctx, func(id authn.Identity, enabled bool) error {
 		r.found.Seen++
+		if how.Tell != nil {
+			how.Tell(r.found.Seen, r.found.Linked, r.total)
+		}
 		sum, known := linked[id.Subject]
 		if !known {
 			return nil

@@ -32,7 +32,7 @@ func (sh *shell) accountsImport() *cobra.Command {
 		}
 		ctx, cancel := context.WithTimeout(cmd.Context(), operateTime)
 		defer cancel()
-		answer, err := sh.stream(ctx, a.path, http.MethodPost, "/api/v1/import/accounts", "text/csv", in)
+		answer, err := sh.stream(ctx, a.path, http.MethodPost, "/api/v1/import/accounts", sent{kind: "text/csv"}, in)
 		if err != nil {
 			return err
 		}
@@ -78,7 +78,7 @@ func (sh *shell) accountsExport() *cobra.Command {
 // download writes an answer as it comes. A file that was not written to its end is
 // removed, so that nobody takes it for the whole.
 func (a *asker) download(ctx context.Context, target string, q url.Values, output string) (err error) {
-	answer, err := a.stream(ctx, a.path, http.MethodGet, target+"?"+q.Encode(), "", nil)
+	answer, err := a.stream(ctx, a.path, http.MethodGet, target+"?"+q.Encode(), sent{}, nil)
 	if err != nil {
 		return err
 	}

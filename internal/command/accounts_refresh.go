@@ -26,6 +26,9 @@ func (sh *shell) accountsRefresh() *cobra.Command {
 		}
 		var found accounts.Refreshed
 		target := "/api/v1/methods/" + url.PathEscape(method) + "/refresh"
+		if width := widthOf(a.err); width > 0 && !a.asJSON {
+			return a.refreshWithBar(cmd.Context(), target, order, width)
+		}
 		return a.ask(cmd.Context(), http.MethodPost, target, order, &found, func() error { return a.printRefreshed(&found) })
 	}
 	return cmd

@@ -25,7 +25,7 @@ const operateTime = 11 * time.Minute
 func (sh *shell) operate(ctx context.Context, path, method, target string, body []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, operateTime)
 	defer cancel()
-	answer, err := sh.stream(ctx, path, method, target, "application/json", bytes.NewReader(body))
+	answer, err := sh.stream(ctx, path, method, target, sent{kind: "application/json"}, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
@@ -37,8 +37,11 @@ func (sh *shell) operate(ctx context.Context, path, method, target string, body 
 	return all, nil
 }
 
+// sent says what is sent, and what is wanted if not the usual answer.
+type sent struct{ kind, wants string }
+
 // stream is operate for files and for what goes on until ctx ends.
-func (sh *shell) stream(ctx context.Context, path, method, target, kind string, body io.Reader) (io.ReadCloser, error) {
+func (sh *shell) stream(ctx context.Context, path, method, target string, as sent, body io.Reader) (io.ReadCloser, error) {
 	file, err := sh.load(path)
 	if err != nil {
 		return nil, err
@@ -56,7 +59,10 @@ func (sh *shell) stream(ctx context.Context, path, method, target, kind string, 
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("Content-Type", kind)
+	req.Header.Set("Content-Type", as.kind)
+	if as.wants != "" {
+		req.Header.Set("Accept", as.wants)
+	}
 	resp, err := client.Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("no Foregate answers on %s: is it running, and may you open that socket? %w", socket, errors.Unwrap(err))

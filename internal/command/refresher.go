@@ -69,7 +69,7 @@ func (r *refresher) look(ctx context.Context) {
 		if every <= 0 || !r.take(ctx, m.Name, every, window) {
 			continue
 		}
-		if _, err := r.refresh(ctx, m.Name, false, false); err != nil {
+		if _, err := r.refresh(ctx, m.Name, admin.RefreshOrder{}, nil); err != nil {
 			r.log.Warn("accounts not compared with their directory", "method", m.Name, "reason", err.Error())
 		}
 	}
@@ -98,7 +98,7 @@ func (r *refresher) take(ctx context.Context, method string, every time.Duration
 }
 
 // refresh compares now.
-func (r *refresher) refresh(ctx context.Context, method string, dry, force bool) (accounts.Refreshed, error) {
+func (r *refresher) refresh(ctx context.Context, method string, how admin.RefreshOrder, tell func(admin.RefreshProgress)) (accounts.Refreshed, error) {
 	ctx, cancel := context.WithTimeout(ctx, refreshMost)
 	defer cancel()
 	methods := r.set().Methods()
@@ -113,10 +113,14 @@ func (r *refresher) refresh(ctx context.Context, method string, dry, force bool)
 	if d == nil {
 		return accounts.Refreshed{}, admin.ErrNoDirectory
 	}
-	found, err := r.accounts.Refresh(ctx, accounts.Context{Actor: "directory:" + method}, d, accounts.Refreshing{
-		Method: method, Policy: methods[i].Admit, Dry: dry, Force: force,
-	})
-	if !dry {
+	order := accounts.Refreshing{Method: method, Policy: methods[i].Admit, Dry: how.DryRun, Force: how.Force}
+	if tell != nil {
+		order.Tell = func(seen, found, accounts int) {
+			tell(admin.RefreshProgress{Seen: seen, Found: found, Accounts: accounts})
+		}
+	}
+	found, err := r.accounts.Refresh(ctx, accounts.Context{Actor: "directory:" + method}, d, order)
+	if !how.DryRun {
 		r.figures.Refreshed(method, found.Took, found.Seen, found.Left, err == nil)
 		r.log.Info("accounts compared with their directory", "method", method, "seen", found.Seen, "linked", found.Linked,
 			"changed", found.Changed, "left", found.Left, "back", found.Back, "took_ms", found.Took.Milliseconds(), "whole", err == nil)

@@ -21,7 +21,8 @@ type Parts struct {
 	Guard    *Guard             // gives passes; nil: the socket asks for none
 	Methods  func() []MethodState
 	// Refresh compares accounts with the directory of a method now; nil: none are kept.
-	Refresh func(ctx context.Context, method string, dry, force bool) (accounts.Refreshed, error)
+	// It tells how far it is; tell may be nil.
+	Refresh func(ctx context.Context, method string, how RefreshOrder, tell func(RefreshProgress)) (accounts.Refreshed, error)
 	// Config is the configuration in force as YAML, with secrets masked.
 	Config func() ([]byte, error)
 	Log    *slog.Logger

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -82,14 +83,20 @@ func newWorld(t *testing.T) *world {
 			return []MethodState{{Name: "entra", Title: "Microsoft", Kind: "oidc", Usable: true}}
 		},
 		Config: func() ([]byte, error) { return []byte("session:\n  idle: 20m\n"), nil },
-		Refresh: func(_ context.Context, method string, dry, force bool) (accounts.Refreshed, error) {
+		Refresh: func(_ context.Context, method string, how RefreshOrder, tell func(RefreshProgress)) (accounts.Refreshed, error) {
 			switch {
 			case method != "ward-ad":
 				return accounts.Refreshed{}, ErrNoDirectory
-			case !force && !dry:
+			case !how.Force && !how.DryRun:
 				return accounts.Refreshed{}, fmt.Errorf("%w: 30 of 40", accounts.ErrTooMany)
 			}
-			return accounts.Refreshed{Seen: 40, Left: 30, Dry: dry}, nil
+			if tell != nil {
+				tell(RefreshProgress{Seen: 20, Found: 10, Accounts: 40})
+			}
+			if how.Force && how.DryRun {
+				return accounts.Refreshed{}, errors.New("the directory broke off")
+			}
+			return accounts.Refreshed{Seen: 40, Left: 30, Dry: how.DryRun}, nil
 		},
 	})
 	t.Cleanup(w.api.Close)
