@@ -2,9 +2,11 @@ package command
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -21,7 +23,15 @@ func (fg *running) leave(ends <-chan os.Signal) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	fg.announceEnd()
-	if asked := await(ends, fg.file.Load().Listen.Drain); asked < 2 {
+	first := signalOf(ends)
+	over := time.After(fg.file.Load().Listen.Drain)
+	if first == os.Interrupt {
+		over = time.After(0)
+	}
+	select {
+	case <-ends:
+		cancel()
+	case <-over:
 		go func() {
 			select {
 			case <-ends:
@@ -29,27 +39,19 @@ func (fg *running) leave(ends <-chan os.Signal) {
 			case <-ctx.Done():
 			}
 		}()
-	} else {
-		cancel()
 	}
 	fg.depart(ctx)
 	fg.close()
 }
 
-// await waits for drain to pass, or for the person who does not want to. It returns
-// how often the end has been asked for.
-func await(ends <-chan os.Signal, drain time.Duration) (asked int) {
-	over := time.After(drain)
-	for {
-		select {
-		case sig := <-ends:
-			asked++
-			if sig == os.Interrupt || asked > 1 {
-				return asked
-			}
-		case <-over:
-			return asked
-		}
+// signalOf takes the signal that ended us, which comes by two ways: it must not be taken for
+// a second one.
+func signalOf(ends <-chan os.Signal) os.Signal {
+	select {
+	case sig := <-ends:
+		return sig
+	case <-time.After(200 * time.Millisecond): // ended by something else
+		return nil
 	}
 }
 
@@ -75,7 +77,7 @@ func (fg *running) depart(ctx context.Context) {
 	}
 	var wait sync.WaitGroup
 	for _, srv := range fg.public {
-		wait.Go(func() { shut(ctx, srv) })
+		wait.Go(func() { srv.shut(ctx) })
 	}
 	if fg.api != nil {
 		fg.api.Close()
@@ -83,14 +85,38 @@ func (fg *running) depart(ctx context.Context) {
 	left := fg.tunnels.Leave(ctx)
 	wait.Wait()
 	for _, srv := range fg.private {
-		shut(ctx, srv)
+		end(ctx, srv.Server)
 	}
 	if left > 0 {
 		fg.log.Warn("WebSockets were cut off", "open", left)
 	}
 }
 
-func shut(ctx context.Context, srv *http.Server) {
+// served is a server with its listener.
+type served struct {
+	*http.Server
+	listener net.Listener
+	leaving  atomic.Bool   // the listener is closed on purpose
+	over     chan struct{} // closed when nothing more is accepted
+}
+
+// askTime is how long whoever was let in at the last moment has to say what they want.
+const askTime = 100 * time.Millisecond
+
+// shut accepts nothing more and waits for what is under way. Shutdown drops requests that
+// it finds unread, so the listener is closed first, and those who are in get to ask.
+func (s *served) shut(ctx context.Context) {
+	s.leaving.Store(true)
+	_ = s.listener.Close()
+	<-s.over
+	select {
+	case <-ctx.Done():
+	case <-time.After(askTime):
+	}
+	end(ctx, s.Server)
+}
+
+func end(ctx context.Context, srv *http.Server) {
 	if srv.Shutdown(ctx) != nil {
 		_ = srv.Close()
 	}

@@ -97,14 +97,16 @@ func bind(key, address string) (net.Listener, error) {
 }
 
 func (fg *running) run(srv *http.Server, l net.Listener, what string) {
+	s := &served{Server: srv, listener: l, over: make(chan struct{})}
 	if what == "http" || what == "https" {
-		fg.public = append(fg.public, srv)
+		fg.public = append(fg.public, s)
 	} else {
-		fg.private = append(fg.private, srv)
+		fg.private = append(fg.private, s)
 	}
 	fg.log.Info("listening", "for", what, "address", l.Addr().String())
 	go func() {
-		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		defer close(s.over)
+		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) && !s.leaving.Load() {
 			fg.failed <- fmt.Errorf("%s listener: %w", what, err)
 		}
 	}()

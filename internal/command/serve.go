@@ -9,7 +9,6 @@ import (
 	"log"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -113,8 +112,8 @@ type running struct {
 	idle       chan struct{}      // closed when it has ended
 	metrics    *admin.Metrics
 	post       post
-	public     []*http.Server       // of people
-	private    []*http.Server       // of the operator; they end last
+	public     []*served            // of people
+	private    []*served            // of the operator; they end last
 	certs      *certificates.Keeper // nil without https
 	failed     chan error
 	set        *proxy.Set

@@ -67,11 +67,11 @@ func TestFM14AChangedFileIsReadWithoutASignal(t *testing.T) {
 	}
 
 	f.edit(func(yaml string) string {
-		return strings.Replace(strings.Replace(yaml, "hsots", "hosts", 1), "log: {level: debug}", "log: {level: info}", 1)
+		return strings.Replace(strings.Replace(yaml, "hsots", "hosts", 1), "log: {level: debug}", "log: {level: debug, access: false}", 1)
 	})
 	until(t, "the mended file is in force", func() bool { return f.metric("foregate_config_last_reload_successful") == 1 })
 	if !strings.Contains(f.logs.String(), "in force only after a restart") {
-		t.Error("nothing said that the log's level needs a restart")
+		t.Error("nothing said that the log of requests needs a restart")
 	}
 	if got := statusOf(f.get("/", alice)); got != http.StatusOK {
 		t.Errorf("after all of it: %d", got)
