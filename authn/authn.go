@@ -52,6 +52,10 @@ type Env struct {
 	// the session secret can be changed. Never empty.
 	Keys [][]byte
 
+	// Method returns another configured method, ready for use, for one that builds on it.
+	// Look it up anew each time: it may be gone. Nil where there are no others.
+	Method func(name string) (Authenticator, error)
+
 	People People // whom Foregate knows by itself; nil when it knows nobody
 	Mail   Mailer // sends letters; nil when no mail server is configured
 }

@@ -135,6 +135,15 @@ func (set *Set) opened(app *App, name string) (*Method, authn.Authenticator, err
 	return m, auth, err
 }
 
+// authenticator is what a method of the set is given of another.
+func (set *Set) authenticator(name string) (authn.Authenticator, error) {
+	m := set.methods[name]
+	if m == nil {
+		return nil, fmt.Errorf("there is no method %q", name)
+	}
+	return m.open()
+}
+
 // Health says why the method cannot be used now, or nil.
 func (m *Method) Health() error {
 	a, err := m.open()

@@ -96,6 +96,7 @@ func NewSet(apps []*App, methods []*Method, organisations ...*Organisation) *Set
 	}
 	for _, m := range methods {
 		set.methods[m.Name] = m
+		m.Env.Method = set.authenticator
 		if o := set.owners[m.Name]; o != nil {
 			m.Admit.Organisation = o.Name
 		}

@@ -20,6 +20,7 @@ type Config struct {
 	User        string         `yaml:"user" default:"name" enum:"name|principal" doc:"What the application is given as user: name (alice) or principal (alice@HOSPITAL.EXAMPLE)."`
 	KnownBy     string         `yaml:"known_by" default:"principal" enum:"principal|sid" doc:"By what a person is known for good: principal (alice@HOSPITAL.EXAMPLE) or, with Active Directory, sid, which no later person gets and which stays when a name changes."`
 	Groups      string         `yaml:"groups" default:"none" enum:"none|sids" doc:"Groups for rules and roles: none, or with Active Directory sids, such as S-1-5-21-1-2-3-512, as they were when the person signed in to their device."`
+	Directory   string         `yaml:"directory" default:"" doc:"Name of an ldap method in whose directory each person is looked up, by name or SID (known_by): they are the same person as there, with its attributes and groups, and out when disabled there."`
 	InsecureRC4 bool           `yaml:"insecure_rc4" default:"false" doc:"Accept tickets encrypted with RC4, which can be broken."`
 }
 
@@ -63,7 +64,7 @@ func (c *Config) Validate() error {
 			faults = append(faults, &authn.Fault{Path: f.path, Problem: fmt.Sprintf("%q is unknown", authn.CutControl(f.value, 40)), Remedy: "write " + f.one + " or " + f.other})
 		}
 	}
-	return errors.Join(append(faults, c.userFault())...)
+	return errors.Join(append(faults, c.userFault(), c.directoryFault())...)
 }
 
 // userFault refuses to call people of two realms by the same name.
@@ -71,16 +72,37 @@ func (c *Config) userFault() error {
 	if !slices.Contains([]string{"", userName, userPrincipal}, c.User) {
 		return &authn.Fault{Path: "user", Problem: fmt.Sprintf("%q is unknown", authn.CutControl(c.User, 40)), Remedy: "write name or principal"}
 	}
-	if len(c.Realms) > 1 && c.User != userPrincipal {
+	if len(c.Realms) > 1 && c.Directory == "" && c.User != userPrincipal {
 		return &authn.Fault{Path: "user", Problem: "people of several realms may have the same name", Remedy: "write principal, or make a method for each realm"}
 	}
 	return nil
 }
 
+// directoryFault refuses what a directory decides, and names of two realms in one.
+func (c *Config) directoryFault() error {
+	switch {
+	case c.Directory == "":
+	case c.User == userPrincipal:
+		return &authn.Fault{Path: "user", Problem: "is what the directory says", Remedy: "remove user, or remove directory"}
+	case c.Groups == groupsSIDs:
+		return &authn.Fault{Path: "groups", Problem: "are those of the directory", Remedy: "remove groups, or remove directory"}
+	case len(c.Realms) > 1 && c.KnownBy != keySID:
+		return &authn.Fault{Path: "realms", Problem: "people of several realms may have the same name in the directory", Remedy: "write known_by: sid, or make a method for each realm"}
+	}
+	return nil
+}
+
+// Builds says on which other method, named under which key, this one builds.
+func (c *Config) Builds() (key, method string) { return "directory", c.Directory }
+
 // Open implements authn.MethodConfig. The keytab is read now; a changed one is read
 // when the configuration is loaded again.
 func (c *Config) Open(env authn.Env) (authn.Authenticator, error) {
-	return c.open(env, time.Now)
+	m, err := c.open(env, time.Now)
+	if err != nil || c.Directory == "" {
+		return m, err
+	}
+	return &followed{m}, nil
 }
 
 func (c *Config) open(env authn.Env, now func() time.Time) (*Method, error) {
@@ -94,12 +116,16 @@ func (c *Config) open(env authn.Env, now func() time.Time) (*Method, error) {
 	m := &Method{
 		name: env.Name, keys: keys, services: c.Services, realms: c.Realms, networks: slices.Clone(c.Networks),
 		principal: c.User == userPrincipal, rc4: c.InsecureRC4,
-		bySID: c.KnownBy == keySID, groups: c.Groups == groupsSIDs, once: env.Once, log: env.Log.With("method", env.Name), now: now,
+		bySID: c.KnownBy == keySID, groups: c.Groups == groupsSIDs, directory: c.Directory, method: env.Method, once: env.Once, log: env.Log.With("method", env.Name), now: now,
 	}
 	if len(m.realms) == 0 {
 		m.realms = keys.realms()
 	}
-	if len(m.realms) > 1 && !m.principal {
+	switch {
+	case len(m.realms) < 2 || m.principal || m.directory != "" && m.bySID:
+	case m.directory != "":
+		return nil, fmt.Errorf("kerberos: %w", &authn.Fault{Path: "realms", Problem: "the keytab has keys of several realms, whose people may have the same name in the directory", Remedy: "name one realm, or write known_by: sid"})
+	default:
 		return nil, fmt.Errorf("kerberos: %w", &authn.Fault{Path: "realms", Problem: "the keytab has keys of several realms, whose people may have the same name", Remedy: "name one realm, or write user: principal"})
 	}
 	if c.InsecureRC4 {

@@ -23,6 +23,8 @@
 // The issuer is "kerberos:" and the method's name, the subject is the principal with
 // its realm, or the SID, which outlives a change of name. A computer and a service are
 // nobody. The SID and the groups are in the ticket, signed by the KDC (pac.go).
+//
+// Where a directory is named, the person is who that says they are (directory.go).
 package kerberos
 
 import (
@@ -52,8 +54,10 @@ type Method struct {
 	networks  []netip.Prefix
 	principal bool // is the user
 	rc4       bool
-	bySID     bool // people are known by their SID
-	groups    bool // SIDs of groups are wanted
+	bySID     bool   // people are known by their SID
+	groups    bool   // SIDs of groups are wanted
+	directory string // method in whose directory people are looked up; empty for none
+	method    func(name string) (authn.Authenticator, error)
 	once      authn.Once
 	log       *slog.Logger
 	now       func() time.Time
@@ -115,7 +119,14 @@ func (m *Method) Resume(ctx context.Context, a *authn.Attempt, r *http.Request) 
 	if err := m.spend(ctx, req.EncryptedAuthenticator.Cipher, c.until); err != nil {
 		return nil, err
 	}
-	return authn.SignedIn{Identity: m.identity(c)}, nil
+	if m.directory == "" {
+		return authn.SignedIn{Identity: m.identity(c)}, nil
+	}
+	id, err := m.looked(ctx, c)
+	if errors.Is(err, authn.ErrNoPerson) {
+		return m.elsewhere(ctx, a, err), nil
+	}
+	return authn.SignedIn{Identity: id}, err
 }
 
 // servicesOf are the names that a ticket may be for. Tickets name no port.

@@ -21,9 +21,10 @@ const maxBuffers = 64
 
 // facts are what Active Directory says of a person in a ticket (MS-PAC).
 type facts struct {
-	sid    string
-	name   string   // for people
-	groups []string // SIDs, those of groups in groups too
+	sid     string
+	account string   // its name as it is stored: sAMAccountName
+	name    string   // for people
+	groups  []string // SIDs, those of groups in groups too
 }
 
 // factsOf reads a ticket's PAC, whose signature was made with the service's key, and
@@ -49,7 +50,7 @@ func factsOf(t *messages.EncTicketPart, k types.EncryptionKey) (facts, error) {
 	if info.UserID == 0 || !strings.HasPrefix(domain, "S-1-5-21-") {
 		return facts{}, errors.New("PAC names no person of a domain")
 	}
-	return facts{sid: fmt.Sprintf("%s-%d", domain, info.UserID), name: authn.CutControl(info.FullName.Value, 255), groups: info.GetGroupMembershipSIDs()}, nil
+	return facts{sid: fmt.Sprintf("%s-%d", domain, info.UserID), account: info.EffectiveName.Value, name: authn.CutControl(info.FullName.Value, 255), groups: info.GetGroupMembershipSIDs()}, nil
 }
 
 // rawPAC finds the PAC, which the KDC puts into data that others may ignore.

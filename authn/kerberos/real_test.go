@@ -102,7 +102,7 @@ func TestTicketSignsInOnce(t *testing.T) {
 	sent := token(t, d.Ticket(t, "alice"), host)
 	reply, err := resume(t, m, host, sent)
 	want := authn.SignedIn{Identity: authn.Identity{
-		Method: "domain-pc", Issuer: "kerberos:domain-pc", Subject: "alice@AD.EXAMPLE", User: "alice", PreferredUsername: "alice",
+		Method: "domain-pc", Issuer: "kerberos:domain-pc", Subject: "alice@AD.EXAMPLE", User: "alice", PreferredUsername: "alice", Name: "alice Test",
 	}}
 	if diff := cmp.Diff(authn.Reply(want), reply, cmpopts.IgnoreFields(authn.Identity{}, "Authenticated")); diff != "" || err != nil {
 		t.Fatalf("%v (-want +got):\n%s", err, diff)

@@ -22,7 +22,7 @@ type client struct {
 	name, realm string
 	proved      time.Time // when they typed their password
 	until       time.Time // after this the request is too old to be sent again
-	facts       facts     // zero unless the method asks for them
+	facts       facts     // zero if the ticket has none
 }
 
 // verify checks a request for one of the services as RFC 4120, section 3.2.3, has it.
@@ -48,8 +48,13 @@ func (m *Method) verify(req *messages.APReq, services []string, from netip.Addr)
 		return client{}, err
 	}
 	c = client{name: ticket.CName.NameString[0], realm: ticket.CRealm, proved: ticket.AuthTime, until: made.Add(skew + time.Second)}
-	if m.bySID || m.groups {
-		c.facts, err = factsOf(ticket, ours)
+	c.facts, err = factsOf(ticket, ours)
+	if err != nil && !m.bySID && !m.groups {
+		c.facts, err = facts{}, nil // other KDCs write none
+	}
+	// Active Directory gives a ticket for ALICE too; its people are not told apart by case.
+	if strings.EqualFold(c.facts.account, c.name) {
+		c.name = c.facts.account
 	}
 	return c, err
 }

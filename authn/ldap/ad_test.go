@@ -1,6 +1,7 @@
 package ldap
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -55,5 +56,43 @@ func TestLD3EachStateOfActiveDirectoryHasItsSentence(t *testing.T) {
 		Facts:   map[string]string{"change": "https://password.hospital.example"}}
 	if diff := cmp.Diff(want, b.refusalForm("erin", expired)); diff != "" {
 		t.Errorf("an expired password (-want +got):\n%s", diff)
+	}
+}
+
+func TestFindsWhomATicketIsOf(t *testing.T) {
+	b := newBench(t, onAD(ldaptest.AD(t)))
+	want := b.enters(t, "alice", ldaptest.Password)
+	entries, err := b.entries(t.Context(), "(sAMAccountName=alice)")
+	if err != nil || len(entries) != 1 {
+		t.Fatalf("%d entries, %v", len(entries), err)
+	}
+	sid := first(entries[0], "objectSid")
+	for _, who := range []authn.Principal{{Name: "alice"}, {Name: "ALICE"}, {Name: "somebody else", SID: sid}} {
+		got, err := b.Find(t.Context(), who)
+		if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(authn.Identity{}, "Authenticated", "Renew")); diff != "" || err != nil {
+			t.Errorf("%+v: %v (-want +got):\n%s", who, err, diff)
+		}
+	}
+	for name, who := range map[string]authn.Principal{
+		"nobody": {Name: "zoe"}, "disabled": {Name: "bob"}, "expired account": {Name: "frank"}, "address": {Name: "alice@ad.example"},
+		"domain": {Name: `AD\alice`}, "any": {Name: "*"}, "empty": {}, "injection": {Name: "alice)(cn=*"},
+		"SID of nobody": {Name: "alice", SID: "S-1-5-21-1-2-3-4"}, "no SID": {Name: "alice", SID: "S-1-5-21-x"}, "SID of a group": {SID: "S-1-5-32-545"},
+	} {
+		if got, err := b.Find(t.Context(), who); !errors.Is(err, authn.ErrNoPerson) {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+}
+
+func TestSIDsComeBack(t *testing.T) {
+	for _, text := range []string{"S-1-5-21-1-2-4294967295-500", "S-1-5-18", "S-1-0-0"} {
+		if got := sidText(sidBytes(text)); got != text {
+			t.Errorf("%q came back as %q", text, got)
+		}
+	}
+	for _, none := range []string{"", "S", "S-1", "S-1-5", "S-2-5-18", "S-1-x-18", "S-1-5-4294967296", "S-1-5--1", "S-1-5-1-2-3-4-5-6-7-8-9-10-11-12-13-14-15-16"} {
+		if got := sidBytes(none); got != nil && sidText(got) != none {
+			t.Errorf("%q became %x", none, got)
+		}
 	}
 }

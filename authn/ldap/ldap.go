@@ -66,8 +66,8 @@ var (
 	_ authn.Directory = (*Method)(nil)
 )
 
-// Method is one directory. It is an authn.Authenticator, Asker, Healther, Refresher
-// and Directory, and is closed when it is gone from the configuration.
+// Method is one directory. It is an authn.Authenticator, Asker, Healther, Refresher,
+// Directory and Finder, and is closed when it is gone from the configuration.
 type Method struct {
 	cfg     Config // filled
 	name    string

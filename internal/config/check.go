@@ -147,6 +147,7 @@ func (c *checker) methods() {
 			c.validated(section, m.Config.Validate())
 			c.risks(section, m.Config)
 			c.needsMail(section, m.Config)
+			c.builds(section, m)
 		}
 		c.validated(join(at, "admit"), m.Admit.Validate())
 		c.standsAlone(join(at, "admit"), m)

@@ -75,6 +75,15 @@ func (*door) Open(authn.Env) (authn.Authenticator, error) {
 	return nil, errors.New("there is no door")
 }
 
+// key is a method that builds on a door.
+type key struct {
+	door `yaml:",inline"`
+	Of   string `yaml:"of" default:"" doc:"The door."`
+}
+
+func (k *key) Builds() (string, string) { return "of", k.Of }
+func (*door) Finds() bool               { return true }
+
 // letter is a method that cannot do without a mail server.
 type letter struct{ door }
 
@@ -83,6 +92,7 @@ func (*letter) NeedsMail() bool { return true }
 func kinds() []Kind {
 	return []Kind{
 		{"letter", func() authn.MethodConfig { return new(letter) }},
+		{"key", func() authn.MethodConfig { return new(key) }},
 		{"badge", func() authn.MethodConfig { return new(badge) }},
 		{"door", func() authn.MethodConfig { return new(door) }},
 	}

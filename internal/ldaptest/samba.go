@@ -156,6 +156,16 @@ func (d *DC) SetPassword(t testing.TB, l *ldap.Conn, name, password string) {
 	}
 }
 
+// Disable disables a person's account.
+func (d *DC) Disable(t testing.TB, l *ldap.Conn, name string) {
+	t.Helper()
+	r := ldap.NewModifyRequest(ADPersonDN(name), nil)
+	r.Replace("userAccountControl", []string{"514"})
+	if err := l.Modify(r); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // ADPersonDN is the DN of a person in the domain.
 func ADPersonDN(name string) string { return "CN=" + name + " Test," + ADPeople }
 

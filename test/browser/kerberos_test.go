@@ -19,6 +19,12 @@ const kerberosHost = "app.ad.example"
 // others by a form.
 func openDomain(t *testing.T) (*ldaptest.DC, *deployment) {
 	t.Helper()
+	return openDomainWith(t, "", "[domain-pc, ward-ad]")
+}
+
+// openDomainWith adds to the configuration of the way by ticket and lists the methods.
+func openDomainWith(t *testing.T, more, methods string) (*ldaptest.DC, *deployment) {
+	t.Helper()
 	dc := ldaptest.AD(t)
 	l := dc.Admin(t)
 	defer l.Close()
@@ -29,7 +35,7 @@ storage: {path: ./data}
 methods:
   - name: domain-pc
     title: Sign in with this PC
-    kerberos: {keytab: %q, networks: [127.0.0.0/8]}
+    kerberos: {keytab: %q, networks: [127.0.0.0/8]%s}
   - name: ward-ad
     title: Sign in with your hospital account
     ldap:
@@ -43,9 +49,10 @@ apps:
   - name: wardwatch
     hosts: [app.test, %s]
     upstream: {url: "@APP"}
-    methods: [domain-pc, ward-ad]
+    methods: %s
     page: {title: Wardwatch}
-`, keytabOf(t, dc), dc.Address, dc.PKI.CA, ldaptest.ADService, ldaptest.ServicePassword, ldaptest.ADBase, kerberosHost), nil)
+    headers: {preset: forwarded}
+`, keytabOf(t, dc), more, dc.Address, dc.PKI.CA, ldaptest.ADService, ldaptest.ServicePassword, ldaptest.ADBase, kerberosHost, methods), nil)
 }
 
 var kerberosKeytab []byte // of the service, which is made once
@@ -178,4 +185,29 @@ func TestBrowserWithoutTicketSeesTheForm(t *testing.T) {
 	b.audit("kerberos-by-hand")
 	b.signIn("alice", ldaptest.Password)
 	b.says("GET /echo?bed=3")
+}
+
+// A person whom the directory knows is the same by ticket and by password, with its
+// groups, and out when disabled there, though the ticket goes on.
+func TestDirectoryDecidesAboutDomainPC(t *testing.T) {
+	dc, d := openDomainWith(t, ", directory: ward-ad, known_by: sid", "[domain-pc, ward-ad]")
+	url := "https://" + kerberosHost + ":" + d.port
+	enter := func(env []string) string {
+		jar := filepath.Join(t.TempDir(), "jar")
+		return d.curl(env, "--negotiate", "-u", ":", "-L", "-b", jar, "-c", jar, url+"/echo")
+	}
+	l := dc.Admin(t)
+	defer l.Close()
+	dc.AddUser(t, l, "tess")
+	env := dc.Ticket(t, "tess")
+	got := enter(env)
+	for _, want := range []string{"X-Forwarded-User: tess", "X-Forwarded-Email: tess@hospital.example", "X-Forwarded-Groups: Domain Users"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in:\n%s", want, got)
+		}
+	}
+	dc.Disable(t, l, "tess")
+	if got := enter(env); strings.Contains(got, "X-Forwarded-User") || !strings.Contains(got, "could not sign you in by itself") && !strings.Contains(got, "device=1") {
+		t.Errorf("disabled in the directory:\n%s", got)
+	}
 }
