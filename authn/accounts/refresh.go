@@ -114,7 +114,7 @@ type refresh struct {
 
 // taken is somebody of whom the directory says something else.
 type taken struct {
-	account Account // as it will be
+	account Account // as it will be; its ID alone unless changed
 	subject string
 	groups  string // what tells them; empty: they are the same
 	changed bool   // and not only: the groups were not known before
@@ -194,10 +194,12 @@ func (r *refresh) here(ctx context.Context, id authn.Identity, sum string) error
 	switch {
 	case !t.changed && t.groups == "":
 		return nil
+	case !t.changed:
+		t.account = Account{ID: account.ID} // most people, the first time
 	case account.Status == Left && account.follows():
 		r.found.Back++
 		r.say(&account, "has access again")
-	case t.changed:
+	default:
 		r.found.Changed++
 		r.say(&account, fmt.Sprintf("changed %v", fields))
 	}
