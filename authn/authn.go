@@ -187,6 +187,12 @@ type SignOuter interface {
 // wait for the network. Its error's Public words may be shown beside the button.
 type Healther interface{ Health() error }
 
+// Patient is a method in which people may wait for their turn.
+type Patient interface {
+	// Patience is the longest wait: Resume has so much more time.
+	Patience() time.Duration
+}
+
 // KeyPublisher has public keys that a provider fetches, as a JWK set (RFC 7517).
 type KeyPublisher interface{ JWKS() []byte }
 

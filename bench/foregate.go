@@ -32,6 +32,7 @@ type setting struct {
 	method string // YAML of the one sign-in method
 	redis  string // address of the Redis that has the sessions; empty: the embedded store
 	prefix string // of its keys there; empty: the default
+	more   string // YAML of further sections
 }
 
 // startForegate starts one Foregate on the proxy's core, in front of the
@@ -107,7 +108,7 @@ apps:
     hosts: [%q]
     upstream: {url: "http://%s"}
     methods: [bench]
-`, listen, admin, filepath.Join(dir, "data"), shared, level, set.access, set.method, listen, upstream)
+%s`, listen, admin, filepath.Join(dir, "data"), shared, level, set.access, set.method, listen, upstream, set.more)
 }
 
 // localMethod keeps the one user in the configuration.

@@ -11,7 +11,7 @@ import (
 // order tells the load generator what to do. It is read from standard input, so
 // that no cookie shows in the list of processes.
 type order struct {
-	Kind     string        // "page", "events", "upload", "download" or "sign-in"
+	Kind     string        // "page", "events", "upload", "download", "sign-in" or "rush"
 	Addr     string        // host:port to dial
 	Host     string        // Host header
 	Path     string        // path and query
@@ -22,7 +22,8 @@ type order struct {
 	Most     int64         // sign-in, page: stop after so many; 0: only For counts
 	Status   int           // the only status that is right
 	Size     int64         // page: bytes of a right body, -1 for any; upload, download: bytes to carry
-	User     string        // sign-in: what is put into the form
+	User     string        // sign-in: what is put into the form; rush: with %d, of whom there are People
+	People   int           // rush
 	Password string        //
 }
 
@@ -34,6 +35,8 @@ type outcome struct {
 	P50, P99 time.Duration // of one request, or the delay of one event; without the warm-up
 	Reopened int64         // connections that the server closed between two requests
 	Cookies  []string      // sign-in: one Cookie header for each session
+	Wrong    int64         // rush: who was let in as somebody else, or with a wrong password
+	Busy     int64         // rush: who was told to try again
 }
 
 // warmUp is the part of a run in which latencies are not counted: connections
@@ -64,6 +67,8 @@ func (o *order) carryOut(ctx context.Context) (outcome, error) {
 		return download(ctx, o)
 	case "sign-in":
 		return signIns(ctx, o)
+	case "rush":
+		return rush(ctx, o)
 	}
 	return outcome{}, fmt.Errorf("no such kind of load")
 }

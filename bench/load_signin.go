@@ -62,12 +62,10 @@ const mostSteps = 12
 // redirects and filling in the forms on the way, and returns the Cookie header
 // that the walk ended with.
 func (o *order) signIn(ctx context.Context, client *http.Client) (string, error) {
-	jar, err := cookiejar.New(nil)
+	browser, err := newBrowser(client)
 	if err != nil {
 		return "", err
 	}
-	browser := &http.Client{Transport: client.Transport, Timeout: client.Timeout, Jar: jar,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	start := &url.URL{Scheme: "http", Host: o.Host, Path: o.Path}
 	req, err := visit(ctx, start)
 	if err != nil {
@@ -82,13 +80,20 @@ func (o *order) signIn(ctx context.Context, client *http.Client) (string, error)
 		_ = res.Body.Close()
 		switch {
 		case errors.Is(err, errArrived):
-			return cookieHeader(jar.Cookies(start))
+			return cookieHeader(browser.Jar.Cookies(start))
 		case err != nil:
 			return "", fmt.Errorf("sign-in: %s %s: %w", req.Method, req.URL.Path, err)
 		}
 		req = next
 	}
 	return "", fmt.Errorf("sign-in: not at the application after %d steps, last %s", mostSteps, req.URL.Path)
+}
+
+// newBrowser has no cookies yet and follows no redirect by itself.
+func newBrowser(client *http.Client) (*http.Client, error) {
+	jar, err := cookiejar.New(nil)
+	return &http.Client{Transport: client.Transport, Timeout: client.Timeout, Jar: jar,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, err
 }
 
 // errArrived ends a walk: the application itself answered.

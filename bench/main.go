@@ -138,10 +138,14 @@ func (s *stand) measure(ctx context.Context, progress io.Writer) *report {
 		{"sign-in by OpenID Connect", s.signingIn},
 		{"sign-in with a password", s.passwords},
 		{"sign-in by hand-off", s.handingOff},
+		{"sign-in at a directory", s.directory},
 		{"look-up", s.lookup},
 		{"Redis", s.shared},
 		{"a stock of sessions", s.stored},
 	} {
+		if !strings.Contains(stage.name, s.only) {
+			continue
+		}
 		fmt.Fprintln(progress, stage.name)
 		if err := stage.do(ctx, r); err != nil {
 			r.fail(stage.name, err)

@@ -41,6 +41,31 @@ func TestSignInWithAWrongPasswordIsAnError(t *testing.T) {
 	}
 }
 
+func TestRushTellsWhoIsSomebodyElse(t *testing.T) {
+	up := serve(t, upstreamHandler())
+	stand := newStandIn(up.URL, "", "")
+	gate := serve(t, stand)
+	o := order{Kind: "rush", Path: "/who", Conns: 4, For: 20 * time.Second, Most: 40, User: directoryUser, People: 15, Password: directoryPassword}
+	res, err := carry(t, gate, o)
+	if err != nil || res.Done != 40 || res.Wrong != 0 || res.Busy != 0 || res.Rate <= 0 {
+		t.Errorf("%+v, %v", res, err)
+	}
+	stand.mixed = true
+	if res, err := carry(t, gate, o); err != nil || res.Wrong != 36 {
+		t.Errorf("where all but four are somebody else: %+v, %v", res, err)
+	}
+	busy := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		stand.begin(w, r)
+	}))
+	if res, err := carry(t, busy, o); err != nil || res.Busy != 40 || res.Rate != 0 {
+		t.Errorf("where nobody is let in: %+v, %v", res, err)
+	}
+}
+
 func TestSignInAtTheProvider(t *testing.T) {
 	for _, alg := range []string{"RS256", "ES256"} {
 		res, err := signInAt(t, serveProvider(t, alg).URL, "")

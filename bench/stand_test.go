@@ -34,7 +34,7 @@ func TestEveryStageMeasuresAStandIn(t *testing.T) {
 	if len(unknown) > 0 {
 		t.Errorf("goals without a figure: %v", unknown)
 	}
-	for _, id := range []string{"P1", "P4", "P5", "P6", "P7", "P8", "P9", "P10", "P12", "P13", "P14", "P15", "P17", "P18", "P19", "store", "flat", "redis", "stock"} {
+	for _, id := range []string{"P1", "P4", "P5", "P6", "P7", "P8", "P9", "P10", "P12", "P13", "P14", "P15", "P17", "P18", "P19", "store", "flat", "redis", "stock", "LDAP"} {
 		if !strings.Contains(goalIDs(r), " "+id+" ") {
 			t.Errorf("no goal %s was judged, only%s", id, goalIDs(r))
 		}
@@ -105,7 +105,7 @@ func openTestStand(t *testing.T) *stand {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o, err := parseOptions([]string{"-rounds", "1", "-length", "600ms", "-conns", "16", "-sessions", "300", "-stock", "100", "-transfer", "4"}, io.Discard)
+	o, err := parseOptions([]string{"-rounds", "1", "-length", "600ms", "-conns", "16", "-sessions", "300", "-stock", "100", "-transfer", "4", "-rush", "40"}, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

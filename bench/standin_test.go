@@ -62,6 +62,8 @@ type standIn struct {
 
 	mu       sync.Mutex
 	sessions map[string]bool
+	users    map[string]string // by session, of those from the directory
+	mixed    bool              // takes people for somebody else
 	shared   *redis.Client     // has the sessions in their place, if not nil
 	attempts map[string]string // attempt or state to PKCE verifier
 }
@@ -101,7 +103,7 @@ func newStandIn(upstream, issuer, addresses string) *standIn {
 	if err != nil {
 		panic(err)
 	}
-	s := &standIn{issuer: issuer, proxy: bareProxy(u), sessions: map[string]bool{}, attempts: map[string]string{}}
+	s := &standIn{issuer: issuer, proxy: bareProxy(u), sessions: map[string]bool{}, users: map[string]string{}, attempts: map[string]string{}}
 	if addresses != "" {
 		s.shared = redis.NewClient(&redis.Options{Addr: addresses})
 	}
@@ -154,6 +156,12 @@ func (s *standIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "/sso/sign-in?rd="+url.QueryEscape(r.URL.RequestURI()), http.StatusFound)
 			return
 		}
+		s.mu.Lock()
+		user := s.users[c.Value]
+		s.mu.Unlock()
+		if user != "" {
+			r.Header.Set("X-Forwarded-User", user)
+		}
 		s.proxy.ServeHTTP(w, r)
 	}
 }
@@ -192,12 +200,22 @@ func (s *standIn) take(r *http.Request, id string) (string, bool) {
 
 func (s *standIn) form(w http.ResponseWriter, r *http.Request) {
 	_, ok := s.take(r, r.PostFormValue("attempt"))
-	if !ok || r.Header.Get("Origin") != "http://"+r.Host ||
-		r.PostFormValue("username") != userName || r.PostFormValue("password") != userPassword {
+	user, password := r.PostFormValue("username"), r.PostFormValue("password")
+	known := strings.HasPrefix(user, "u") // in the directory
+	switch {
+	case !ok || r.Header.Get("Origin") != "http://"+r.Host || !known && (user != userName || password != userPassword):
 		http.Error(w, "no", http.StatusForbidden)
-		return
+	case known && password != directoryPassword:
+		http.Error(w, "again", http.StatusUnprocessableEntity)
+	default:
+		if s.mixed {
+			user = "u99999"
+		}
+		id := s.signedIn(w, r)
+		s.mu.Lock()
+		s.users[id] = user
+		s.mu.Unlock()
 	}
-	s.signedIn(w, r)
 }
 
 func (s *standIn) callback(w http.ResponseWriter, r *http.Request) {
@@ -230,10 +248,15 @@ func (s *standIn) callback(w http.ResponseWriter, r *http.Request) {
 	s.signedIn(w, r)
 }
 
-func (s *standIn) signedIn(w http.ResponseWriter, r *http.Request) {
-	id := rand.Text() + rand.Text()
+func (s *standIn) signedIn(w http.ResponseWriter, r *http.Request) (id string) {
+	id = rand.Text() + rand.Text()
 	s.keep(r.Context(), id, true)
 	http.SetCookie(w, &http.Cookie{Name: "attempt", Path: "/sso", MaxAge: -1})
 	http.SetCookie(w, &http.Cookie{Name: "foregate", Value: id, Path: "/", HttpOnly: true})
-	http.Redirect(w, r, "/page", http.StatusSeeOther)
+	to := "/page"
+	if strings.HasPrefix(r.PostFormValue("username"), "u") {
+		to = "/who"
+	}
+	http.Redirect(w, r, to, http.StatusSeeOther)
+	return id
 }

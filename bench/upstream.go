@@ -19,6 +19,7 @@ const (
 // upstreamHandler is the application behind every proxy.
 //
 //	GET  /page           1 KiB
+//	GET  /who            1 KiB, and who the proxy says is asking in the mark
 //	GET  /bytes?n=N      N bytes, with a Content-Length
 //	GET  /events?every=D an endless stream of events, one in each D
 //	POST /sink           reads the body and answers with its length
@@ -33,6 +34,12 @@ func upstreamHandler() http.Handler {
 		h := w.Header()
 		h.Set("Content-Type", "text/html; charset=utf-8")
 		h.Set(markHeader, "1")
+		_, _ = w.Write(page)
+	})
+	mux.HandleFunc("GET /who", func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Type", "text/html; charset=utf-8")
+		h.Set(markHeader, r.Header.Get("X-Forwarded-User"))
 		_, _ = w.Write(page)
 	})
 	mux.HandleFunc("GET /bytes", serveBytes)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"foregate/authn"
 	"foregate/authn/accounts"
@@ -179,6 +180,16 @@ func (m *Method) asks() bool {
 	}
 	_, ok := a.(authn.Asker)
 	return ok
+}
+
+// patience is how long people may wait for their turn at the method.
+func (m *Method) patience() time.Duration {
+	if a, err := m.open(); err == nil {
+		if p, ok := a.(authn.Patient); ok {
+			return p.Patience()
+		}
+	}
+	return 0
 }
 
 func (m *Method) begin(ctx context.Context, a *authn.Attempt) (authn.Reply, error) {

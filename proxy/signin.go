@@ -13,7 +13,7 @@ import (
 	"foregate/proxy/pages"
 )
 
-// signInTime bounds what a method may take for one answer.
+// signInTime bounds what a method may take for one answer, beside the wait for one's turn.
 const signInTime = 10 * time.Second
 
 // start begins with the method that was chosen.
@@ -172,7 +172,7 @@ func parseForm(r *http.Request) error {
 
 func (s *Server) resume(x *exchange, r *http.Request, m *Method, a *authn.Attempt) error {
 	s.place(x, a)
-	ctx, cancel := context.WithTimeout(r.Context(), signInTime)
+	ctx, cancel := context.WithTimeout(r.Context(), signInTime+m.patience())
 	defer cancel()
 	if a.Values[keepProof] != "" {
 		return s.proof(ctx, x, r, m, a)

@@ -62,6 +62,7 @@ const (
 var (
 	_ authn.Asker     = (*Method)(nil)
 	_ authn.Healther  = (*Method)(nil)
+	_ authn.Patient   = (*Method)(nil)
 	_ authn.Refresher = (*Method)(nil)
 	_ authn.Directory = (*Method)(nil)
 )
@@ -147,6 +148,9 @@ func (m *Method) Health() error {
 	}
 	return nil
 }
+
+// Patience implements authn.Patient.
+func (m *Method) Patience() time.Duration { return m.cfg.Wait }
 
 // Asks implements authn.Asker.
 func (m *Method) Asks() authn.Form { return form("", "") }

@@ -146,6 +146,7 @@ func (c *Config) open(env authn.Env, people directory, now func() time.Time) *me
 		env:     env,
 		people:  people,
 		queue:   queue.New(h.Parallel, h.Waiting, h.Wait),
+		wait:    h.Wait,
 		lockout: lockout.New(env.Tries, "local", env.Name, c.Lockout.limits(), now),
 		totp:    cmp.Or(c.TOTP, totpOptional),
 		log:     env.Log,

@@ -90,6 +90,7 @@ type method struct {
 	apps    authn.Authenticators // nil without accounts
 	totp    string
 	queue   *queue.Queue
+	wait    time.Duration // the longest for a place in it
 	lockout *lockout.Lockout
 	log     *slog.Logger
 	now     func() time.Time
@@ -118,6 +119,9 @@ type account struct {
 
 // kept reports whether it is one of the accounts, and no listed user.
 func (a *account) kept() bool { return a.who.Subject != "" }
+
+// Patience implements authn.Patient.
+func (m *method) Patience() time.Duration { return m.wait }
 
 // Begin implements authn.Authenticator.
 func (m *method) Begin(_ context.Context, a *authn.Attempt) (authn.Reply, error) {
