@@ -79,6 +79,7 @@ type Attempt struct {
 	App      string     `json:"-"` // configured name of the application
 	AppTitle string     `json:"-"` // its name for people
 	Client   netip.Addr `json:"-"` // who asks, after trusted proxies
+	Trial    *Trial     `json:"-"` // where a try-out is told what the method sees; nil for everybody else
 }
 
 // Keep remembers a value for the method's next call.

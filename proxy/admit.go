@@ -15,6 +15,10 @@ import (
 func (s *Server) admit(x *exchange, r *http.Request, m *Method, id authn.Identity) (accounts.Admission, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), signInTime)
 	defer cancel()
+	return s.admitIn(ctx, x, m, id)
+}
+
+func (s *Server) admitIn(ctx context.Context, x *exchange, m *Method, id authn.Identity) (accounts.Admission, error) {
 	set, c := s.set.Load(), s.context(x, m, &id)
 	if err := s.scoped(ctx, set, m, &id, c); err != nil {
 		return nil, err
@@ -64,7 +68,7 @@ func (s *Server) unaccounted(ctx context.Context, x *exchange, set *Set, m *Meth
 // context is for which app and on whose behalf something is done: what a decision is
 // made of beside the policy, and what the audit trail says.
 func (s *Server) context(x *exchange, m *Method, id *authn.Identity) accounts.Context {
-	c := accounts.Context{App: x.app.Name, Client: x.client, RequestID: x.id, Kinds: x.app.Kinds}
+	c := accounts.Context{App: x.app.Name, Client: x.client, RequestID: x.id, Kinds: x.app.Kinds, Try: x.trying}
 	s.set.Load().belongs(&c, m, id)
 	return c
 }

@@ -37,6 +37,7 @@ type exchange struct {
 	written  int64
 	patience time.Duration // with a peer that takes nothing
 	closing  bool          // the connection ends with this answer
+	trying   bool          // nobody signs in: what would be decided is found out
 	hsts     []string      // over TLS of ours: what browsers are to remember
 
 	trip upstream.Trip

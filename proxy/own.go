@@ -34,6 +34,8 @@ func (s *Server) own(x *exchange, r *http.Request, set *Set, rest string) error 
 		return s.formAnswer(x, r, set, name)
 	case verb == "callback" && name != "" && (read || post):
 		return s.callback(x, r, set, name)
+	case verb == "try" && name != "" && (read || post):
+		return s.tryOut(x, r, set, name)
 	case verb == "sign-out" && name == "" && read:
 		return s.askToSignOut(x, r, set)
 	case verb == "sign-out" && name == "" && post:
@@ -66,7 +68,7 @@ func (s *Server) own(x *exchange, r *http.Request, set *Set, rest string) error 
 		return nil
 	}
 	switch verb {
-	case "sign-in", "discover", "start", "callback", "sign-out", "backchannel", "frontchannel", "metadata", "acs", "slo", "session", "account", "kept", "keys":
+	case "sign-in", "discover", "start", "callback", "sign-out", "backchannel", "frontchannel", "metadata", "acs", "slo", "session", "account", "kept", "keys", "try":
 		return refuse(http.StatusMethodNotAllowed, "%s below the prefix", r.Method)
 	}
 	return refuse(http.StatusNotFound, "no such address below the prefix")

@@ -67,7 +67,11 @@ func (s *Server) recognised(x *exchange, r *http.Request, m *Method, rest string
 		_ = r.ParseForm() // the rest of the query is the application's, and may be odd
 	}
 	a := s.newAttempt(x, r, m, rest)
-	if asked := s.Attempts.Pending(r, x.secure, m.Name, x.host); asked != nil && rest == "/" {
+	switch asked := s.Attempts.Pending(r, x.secure, m.Name, x.host); {
+	case asked == nil:
+	case tries(asked):
+		return s.resume(x, r, m, asked)
+	case rest == "/":
 		a.ID, a.Return = asked.ID, asked.Return // its page passed nothing on
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), signInTime)

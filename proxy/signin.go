@@ -172,12 +172,23 @@ func parseForm(r *http.Request) error {
 
 func (s *Server) resume(x *exchange, r *http.Request, m *Method, a *authn.Attempt) error {
 	s.place(x, a)
+	actor := a.Values[keepTry]
+	if tries(a) {
+		a.Trial = new(authn.Trial)
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), signInTime+m.patience())
 	defer cancel()
 	if a.Values[keepProof] != "" {
 		return s.proof(ctx, x, r, m, a)
 	}
 	reply, err := m.resume(ctx, a, r)
+	if actor != "" {
+		a.Keep(keepTry, actor) // whatever the method made of its values
+	}
+	if err != nil && tries(a) {
+		s.Attempts.Drop(x, r, x.secure, a.ID)
+		return s.tried(x, m, a, outcome{err: err})
+	}
 	if err != nil {
 		s.Metrics.SignInFailed(m.Name, "failed", err)
 		s.emergencyRefused(x, m)
@@ -189,6 +200,9 @@ func (s *Server) resume(x *exchange, r *http.Request, m *Method, a *authn.Attemp
 // reply turns what a method answered into what the browser gets.
 func (s *Server) reply(x *exchange, r *http.Request, m *Method, a *authn.Attempt, reply authn.Reply) error {
 	if in, ok := reply.(authn.SignedIn); ok {
+		if tries(a) {
+			return s.triedIn(x, r, m, a, in.Identity)
+		}
 		if e := m.emergency(); e != nil {
 			return s.breakGlass(x, r, m, e, a, in)
 		}
@@ -206,6 +220,10 @@ func (s *Server) reply(x *exchange, r *http.Request, m *Method, a *authn.Attempt
 		x.Header().Set("WWW-Authenticate", reply.Scheme)
 		s.Pages.Write(x, http.StatusUnauthorized, &x.app.Look, pages.Handshake{Others: s.byHandURL(a.Return)})
 	case authn.Elsewhere:
+		if tries(a) {
+			s.Attempts.Drop(x, r, x.secure, a.ID)
+			return s.tried(x, m, a, outcome{err: errors.New("the method is not for this device: people are led to the other ways to sign in")})
+		}
 		s.Metrics.SignIn(m.Name, "refused")
 		redirect(x, http.StatusSeeOther, s.byHandURL(a.Return))
 	case authn.Form:
@@ -216,7 +234,7 @@ func (s *Server) reply(x *exchange, r *http.Request, m *Method, a *authn.Attempt
 			status = http.StatusUnprocessableEntity
 		}
 		page := s.formPage(m, a, reply)
-		if len(x.app.Methods)+len(x.app.Guests) > 1 {
+		if len(x.app.Methods)+len(x.app.Guests) > 1 && !tries(a) {
 			page.Others = s.chooseURL(a.Return, "1")
 		}
 		s.Pages.Write(x, status, &x.app.Look, *page)

@@ -89,6 +89,10 @@ type Context struct {
 
 	// These are for a sign-in.
 
+	// Try says that nobody signs in: what would be decided is found out, and nothing is
+	// written.
+	Try bool
+
 	// Guessed says that Organisation is where the person is and not who they are: accounts
 	// without one fit too.
 	Guessed bool

@@ -40,6 +40,9 @@ func (Verify) isAdmission()   {}
 // errOvertaken makes write try again: what was read is not there any more.
 var errOvertaken = errors.New("accounts: overtaken by another change")
 
+// errTried takes back what was decided for nobody.
+var errTried = errors.New("accounts: nobody signs in")
+
 // Admit decides about a person whom a method has just vouched for. An error that is
 // a refusal has a reason (ReasonOf); any other one means that nothing was decided.
 //
@@ -85,9 +88,16 @@ func (a *Accounts) admit(ctx context.Context, p Policy, id authn.Identity, c Con
 		if err != nil && !errors.As(err, &refusal) {
 			return err
 		}
+		if c.Try {
+			return errTried
+		}
 		return a.noteSignIn(ctx, tx, id, c, admission, refusal)
 	})
 	switch {
+	case errors.Is(err, errTried) && refusal != nil:
+		return nil, refusal.face()
+	case errors.Is(err, errTried):
+		return admission, nil
 	case err != nil:
 		return nil, unavailable(err)
 	case refusal != nil:
@@ -109,6 +119,9 @@ func (a *Accounts) Refuse(ctx context.Context, id authn.Identity, c Context, rea
 	refusal := &Refusal{Reason: reason, Detail: detail}
 	if err := usable(&id); err != nil {
 		return authn.Invalid("Your organisation's sign-in sent something that we cannot use. Tell your service desk, please.", err)
+	}
+	if c.Try {
+		return refusal.face()
 	}
 	err := a.write(ctx, func(ctx context.Context, tx *sql.Tx) error { return a.noteSignIn(ctx, tx, id, c, nil, refusal) })
 	if err != nil {

@@ -545,3 +545,28 @@ func TestPolicyFaultsNameTheirKey(t *testing.T) {
 		}
 	}
 }
+
+func TestTryOutDecidesAndWritesNothing(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, w *world) {
+		rows := func() int {
+			return w.count(t, `SELECT count(*) FROM accounts`) + w.count(t, `SELECT count(*) FROM links`) + w.count(t, `SELECT count(*) FROM audit`)
+		}
+		c := careplan
+		c.Try = true
+		id := person("aarcher", "alice@hospital.example")
+		before := rows()
+		got, err := w.Admit(t.Context(), Policy{Account: AccountCreate}, id, c)
+		if in, ok := got.(Admitted); err != nil || !ok || !in.Created || in.Identity.User != "aarcher" {
+			t.Errorf("%+v, %v", got, err)
+		}
+		if _, err := w.Admit(t.Context(), Policy{Account: AccountExisting}, id, c); ReasonOf(err) != NoAccount {
+			t.Errorf("no account: %v", err)
+		}
+		if err := w.Refuse(t.Context(), id, c, WrongOrg, "x"); ReasonOf(err) != WrongOrg {
+			t.Errorf("refused: %v", err)
+		}
+		if after := rows(); after != before {
+			t.Errorf("%d rows, and before %d", after, before)
+		}
+	})
+}

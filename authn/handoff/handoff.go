@@ -87,6 +87,7 @@ func (m *method) Resume(ctx context.Context, a *authn.Attempt, r *http.Request) 
 	if reason != nil {
 		return nil, m.refused(ctx, a.Client, reason)
 	}
+	m.tell(c, a.Trial)
 	id := m.identity(c)
 	if start := m.start(c, r.Form); start != "" {
 		a.Return = start // also where it was used before: who used it goes on to it

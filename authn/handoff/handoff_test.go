@@ -3,6 +3,7 @@ package handoff
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -270,3 +271,24 @@ func TestHealthTellsWhenNothingCanBeOpened(t *testing.T) {
 }
 
 func diff(want, got any) string { return cmp.Diff(want, got) }
+
+func TestTryOutIsToldWhatWasInTheToken(t *testing.T) {
+	b := newBench(t, config(formatAESGCM))
+	a := b.attempt()
+	a.Trial = new(authn.Trial)
+	values := b.mint(t, "alice")
+	if _, err := b.arriveAs(a, values); err != nil {
+		t.Fatal(err)
+	}
+	text := fmt.Sprintf("%+v", a.Trial)
+	for _, want := range []string{"{Name:Token Values:[format aes-gcm ", "{Name:user Values:[alice]}", "{Part:user name From:[user] Value:"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in %s", want, text)
+		}
+	}
+	for _, v := range values {
+		if strings.Contains(text, v[0]) {
+			t.Errorf("the token itself is in %s", text)
+		}
+	}
+}

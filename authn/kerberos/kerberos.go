@@ -142,6 +142,7 @@ func (m *Method) servicesOf(host string) []string {
 
 // elsewhere leads a person to the other ways and tells the operator why.
 func (m *Method) elsewhere(ctx context.Context, a *authn.Attempt, err error) authn.Reply {
+	a.Trial.Check("Ticket refused", authn.CutControl(err.Error(), 500))
 	m.log.InfoContext(ctx, "ticket refused", "reason", authn.CutControl(err.Error(), 500), "host", a.Host, "client", a.Client.String())
 	return authn.Elsewhere{}
 }

@@ -2,6 +2,9 @@ package ldap
 
 import (
 	"errors"
+	"fmt"
+	"foregate/authn/authntest"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -94,5 +97,25 @@ func TestSIDsComeBack(t *testing.T) {
 		if got := sidBytes(none); got != nil && sidText(got) != none {
 			t.Errorf("%q became %x", none, got)
 		}
+	}
+}
+
+func TestTryOutIsToldWhatTheDirectoryHas(t *testing.T) {
+	c := onAD(ldaptest.AD(t))
+	c.Attributes.Name = []string{"nickname"}
+	b := newBench(t, c)
+	a := authntest.NewAttempt("ward-ad", "app.example")
+	a.Trial = new(authn.Trial)
+	if reply, err := b.Resume(t.Context(), a, answer("alice", ldaptest.Password)); err != nil {
+		t.Fatal(reply, err)
+	}
+	text := fmt.Sprintf("%+v", a.Trial)
+	for _, want := range []string{"by a bind as " + ldaptest.ADPersonDN("alice"), "{Name:sn Values:[Test]}", "{Part:name From:[nickname] Value:}", "{Part:user name From:[sAMAccountName] Value:alice}", "g-inner"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in %s", want, text)
+		}
+	}
+	if strings.Contains(text, ldaptest.Password) {
+		t.Errorf("the password is in %s", text)
 	}
 }

@@ -39,6 +39,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"foregate/authn"
@@ -218,11 +219,13 @@ func (m *Method) try(ctx context.Context, typed name, password string, a *authn.
 		m.log.InfoContext(ctx, "right password, but no sign-in", "user", person.user, "network", from.String(), "reason", p.reason)
 		return authn.Identity{}, p.verdict, nil
 	}
+	m.tell(person, a.Trial)
 	groups, err := m.groupsOf(ctx, person)
 	if err != nil {
 		return authn.Identity{}, wrong, authn.Unavailable("Your groups could not be looked up, so it is not known what you may use. Try again in a minute.",
 			fmt.Errorf("ldap: groups of %q: %w", person.user, err))
 	}
+	a.Trial.Make("groups", []string{m.cfg.Groups.From}, strings.Join(groups, ", "))
 	id := m.identity(person, groups)
 	id.Authenticated = m.now()
 	return id, proven, nil

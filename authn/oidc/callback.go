@@ -76,10 +76,12 @@ func (m *Method) redeem(ctx context.Context, md *metadata, a *authn.Attempt, cod
 	if err != nil {
 		return authn.Identity{}, authn.Invalid(notTrusted, fmt.Errorf("oidc: id token: %w", err))
 	}
+	id.tell(a.Trial)
 	src, err := m.gather(ctx, md, id, tokens.AccessToken)
 	if err != nil {
 		return authn.Identity{}, err
 	}
+	m.tell(src, a.Trial)
 	person, err := m.identity(id, src)
 	if err != nil {
 		return authn.Identity{}, err

@@ -305,3 +305,21 @@ func TestFurtherClaimsAreKeptUpToALimit(t *testing.T) {
 		t.Errorf("nobody wants any, and %v are kept", got)
 	}
 }
+
+func TestTryOutIsToldWhatTheProviderSent(t *testing.T) {
+	p := newProvider(t)
+	c := p.config()
+	c.Claims.Name = []string{"full_name"}
+	m := openMethod(t, c)
+	a := attempt()
+	a.Trial = new(authn.Trial)
+	if _, err := p.signIn(t, m, a); err != nil {
+		t.Fatal(err)
+	}
+	text := fmt.Sprintf("%+v", a.Trial)
+	for _, want := range []string{"{Name:Provider Values:[" + p.issuer() + "]}", "{Name:ID token signed with Values:[algorithm ES256 key ", "{Name:sub Values:[", "{Part:name From:[full_name] Value:"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in %s", want, text)
+		}
+	}
+}

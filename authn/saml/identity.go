@@ -31,11 +31,12 @@ const (
 )
 
 // identity makes a person of a verified answer.
-func (m *Method) identity(a *answer) (authn.Identity, error) {
+func (m *Method) identity(a *answer, t *authn.Trial) (authn.Identity, error) {
 	f, err := factsOf(a)
 	if err != nil {
 		return authn.Identity{}, authn.Refused(cannotUse, fmt.Errorf("saml: %w", err))
 	}
+	m.tell(f, t)
 	if err := m.required(f); err != nil {
 		return authn.Identity{}, err
 	}

@@ -21,6 +21,15 @@ type answer struct {
 	responseSigned bool
 
 	assertion types.Assertion
+
+	signed    []signature // what the answer is believed by
+	encrypted bool        // the assertion was
+}
+
+// signature is one that was verified.
+type signature struct {
+	of string // the element
+	by signer
 }
 
 // statusError is an answer by which the provider signs nobody in.
@@ -43,9 +52,11 @@ func (m *Method) read(text []byte, signers []signer) (*answer, error) {
 	}
 	var a answer
 	if len(children(root, nsSignature, "Signature")) > 0 {
-		if root, err = verified(root, signers); err != nil {
+		var by signer
+		if root, by, err = verifiedWith(root, signers); err != nil {
 			return nil, fmt.Errorf("response: %w", err)
 		}
+		a.signed = append(a.signed, signature{"Response", by})
 		if err := checkResponse(root); err != nil {
 			return nil, err
 		}
@@ -58,7 +69,8 @@ func (m *Method) read(text []byte, signers []signer) (*answer, error) {
 	if err := status(root); err != nil {
 		return nil, err
 	}
-	assertion, encrypted, err := m.theAssertion(root, a.responseSigned)
+	var assertion *etree.Element
+	assertion, a.encrypted, err = m.theAssertion(root, a.responseSigned)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +87,7 @@ func (m *Method) read(text []byte, signers []signer) (*answer, error) {
 	if err := unmarshal(assertion, &a.assertion); err != nil {
 		return nil, fmt.Errorf("assertion: %w", err)
 	}
-	if encrypted {
+	if a.encrypted {
 		m.log.Debug("assertion was encrypted")
 	}
 	return &a, nil
@@ -196,7 +208,11 @@ func (m *Method) verifiedAssertion(el *etree.Element, a *answer, signers []signe
 	case !own:
 		return el, nil
 	}
-	return verified(el, signers)
+	el, by, err := verifiedWith(el, signers)
+	if err == nil {
+		a.signed = append(a.signed, signature{"Assertion", by})
+	}
+	return el, err
 }
 
 // openNameID puts a decrypted NameID in the place of the encrypted one. Its

@@ -45,6 +45,7 @@ func (m *Method) resume(ctx context.Context, a *authn.Attempt, r *http.Request) 
 		m.watch.doubt() // it may sign with a new certificate
 		return none, authn.Invalid(notTrusted, fmt.Errorf("saml: %w", err))
 	}
+	got.tell(a.Trial)
 	now := m.now()
 	want := expected{
 		audience: m.entityID(base), acs: base + acsPath, request: a.Values[keptRequest], issuer: p.entityID,
@@ -56,10 +57,11 @@ func (m *Method) resume(ctx context.Context, a *authn.Attempt, r *http.Request) 
 		}
 		return none, authn.Invalid(notTrusted, fmt.Errorf("saml: %w", err))
 	}
+	a.Trial.Check("Meant for us", want.audience, want.acs)
 	if err := m.spend(ctx, a, got, now); err != nil {
 		return none, err
 	}
-	return m.identity(got)
+	return m.identity(got, a.Trial)
 }
 
 const tooWeak = "The way you signed in is not strong enough here. Start again with your smartcard or second factor."

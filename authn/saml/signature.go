@@ -55,22 +55,28 @@ var errSignature = errors.New("signature does not fit any certificate of the pro
 // more. el needs a signature of its own; the keys come from signers, never from
 // the message.
 func verified(el *etree.Element, signers []signer) (*etree.Element, error) {
+	got, _, err := verifiedWith(el, signers)
+	return got, err
+}
+
+// verifiedWith is verified, and tells whose signature it is.
+func verifiedWith(el *etree.Element, signers []signer) (*etree.Element, signer, error) {
 	sig, err := child(el, nsSignature, dsig.SignatureTag)
 	if err != nil {
-		return nil, err
+		return nil, signer{}, err
 	}
 	if sig == nil {
-		return nil, errors.New("not signed")
+		return nil, signer{}, errors.New("not signed")
 	}
 	if err := checkSignature(sig, attr(el, "ID")); err != nil {
-		return nil, err
+		return nil, signer{}, err
 	}
 	alone, err := detached(el)
 	if err != nil {
-		return nil, err
+		return nil, signer{}, err
 	}
 	if len(signers) == 0 {
-		return nil, errors.New("no certificate of the provider is valid now")
+		return nil, signer{}, errors.New("no certificate of the provider is valid now")
 	}
 	var last error
 	for _, s := range signers {
@@ -80,11 +86,11 @@ func verified(el *etree.Element, signers []signer) (*etree.Element, error) {
 			continue
 		}
 		if got == nil || got.Tag != el.Tag || got.NamespaceURI() != el.NamespaceURI() || attr(got, "ID") != attr(el, "ID") {
-			return nil, errors.New("signature covers another element")
+			return nil, signer{}, errors.New("signature covers another element")
 		}
-		return got, nil
+		return got, s, nil
 	}
-	return nil, fmt.Errorf("%w: %w", errSignature, cut(last))
+	return nil, signer{}, fmt.Errorf("%w: %w", errSignature, cut(last))
 }
 
 // detached copies el with the namespaces that it has from its parents, and

@@ -29,7 +29,7 @@ func (fg *running) openAdmin(file *config.File, store Store, secrets [][]byte) e
 		return err
 	}
 	parts := admin.Parts{
-		Sessions: fg.sessions, Accounts: fg.accounts, Guard: fg.guard, Methods: fg.methodStates,
+		Sessions: fg.sessions, Accounts: fg.accounts, Guard: fg.guard, Methods: fg.methodStates, Try: fg.try,
 		Config: func() ([]byte, error) { return fg.file.Load().Dump() }, Log: fg.log, Level: fg.level, Faults: &fg.faults,
 	}
 	if fg.refresher != nil {
@@ -61,7 +61,7 @@ func (fg *running) methodStates() []admin.MethodState {
 	}
 	var states []admin.MethodState
 	for _, m := range fg.file.Load().Methods {
-		s := admin.MethodState{Name: m.Name, Title: m.Title, Kind: m.Kind}
+		s := admin.MethodState{Name: m.Name, Title: m.Title, Kind: m.Kind, Trial: fg.server.Set().Tryable(m.Name)}
 		if running := open[m.Name]; running != nil {
 			err := running.Health()
 			s.Usable = err == nil

@@ -23,6 +23,8 @@ type Parts struct {
 	// Refresh compares accounts with the directory of a method now; nil: none are kept.
 	// It tells how far it is; tell may be nil.
 	Refresh func(ctx context.Context, method string, how RefreshOrder, tell func(RefreshProgress)) (accounts.Refreshed, error)
+	// Try gives out links to try-outs; nil: nobody can try anything.
+	Try Trier
 	// Config is the configuration in force as YAML, with secrets masked.
 	Config func() ([]byte, error)
 	Log    *slog.Logger

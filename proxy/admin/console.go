@@ -46,6 +46,7 @@ func doors() []door {
 		{pattern: "GET /methods", least: Viewer, whole: true, do: (*Console).methods},
 		{pattern: "GET /configuration", least: Viewer, whole: true, do: (*Console).settings},
 
+		{pattern: "POST /methods/{method}/try", least: Desk, whole: true, do: (*Console).try},
 		{pattern: "GET /sessions/end", least: Desk, whole: true, do: (*Console).askEnd},
 		{pattern: "POST /sessions/end", least: Desk, whole: true, do: (*Console).end},
 

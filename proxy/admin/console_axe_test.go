@@ -154,7 +154,7 @@ func (h *house) furnish() accounts.Account {
 		}
 	}
 	h.methods = []MethodState{
-		{Name: "entra", Title: "Sign in with Microsoft", Kind: "oidc", Usable: true, SignIns: map[string]int{"ok": 1234, "refused": 5}},
+		{Name: "entra", Title: "Sign in with Microsoft", Kind: "oidc", Usable: true, Trial: true, SignIns: map[string]int{"ok": 1234, "refused": 5}},
 		{Name: "st-elsewhere", Title: "St Elsewhere", Kind: "handoff", Usable: true, Warning: "nearly all users that the partner's page sent lately had never been seen before"},
 		{Name: "ward-ad", Title: "Hospital account", Kind: "ldap", Why: "none of the servers answers", LastError: "ldap: dial ldaps://dc1.hospital.example: connection refused", LastFault: h.clock(),
 			Compared: &Compared{At: h.clock(), Seen: 40, Why: "the directory broke off"}},

@@ -181,6 +181,13 @@ func TestStatePagesShowWhatTheyAreGiven(t *testing.T) {
 	b := h.as("viewer")
 	b.get("/methods").want(t, http.StatusOK, "Sign in with Microsoft", "can be used", "1,234 signed in", "cannot be used", "none of the servers answers", "connection refused", "25 Nov 2026, 08:00")
 	b.get("/configuration").want(t, http.StatusOK, "client_secret: (secret)")
+	if strings.Contains(b.get("/methods").body, "/try") {
+		t.Error("a viewer is offered to try")
+	}
+	desk := h.as("desk")
+	desk.get("/methods").want(t, http.StatusOK, `action="/methods/entra/try"`)
+	desk.post("/methods/entra/try", nil).want(t, http.StatusOK, "https://app.example/sso/try/entra?ticket=of-token&#43;desk", "works once")
+	desk.post("/methods/nobody/try", nil).want(t, http.StatusNotFound)
 	h.methods = nil
 	b.get("/methods").want(t, http.StatusOK, "None is configured.")
 }

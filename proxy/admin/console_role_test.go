@@ -16,7 +16,8 @@ import (
 var whoMay = map[string]string{
 	"GET /{$}": "vdoVDO", "GET /people": "vdoVDO", "GET /people/{id}": "vdoVDO", "GET /audit": "vdoVDO", "GET /usage": "vdoVDO",
 	"GET /sessions": "vdo", "GET /methods": "vdo", "GET /configuration": "vdo",
-	"GET /sessions/end": "do", "POST /sessions/end": "do",
+	"POST /methods/{method}/try": "do",
+	"GET /sessions/end":          "do", "POST /sessions/end": "do",
 	"GET /people/new": "oO", "POST /people/new": "oO", "GET /people/import": "oO", "POST /people/import": "oO",
 	"GET /people/{id}/edit": "oO", "POST /people/{id}/edit": "oO",
 	"GET /people/{id}/disable": "doDO", "POST /people/{id}/disable": "doDO", "GET /people/{id}/enable": "doDO", "POST /people/{id}/enable": "doDO",
@@ -33,6 +34,7 @@ var letters = map[string]string{"v": "viewer", "d": "desk", "o": "owner", "V": "
 func addressOf(pattern string, a accounts.Account) (method, address string) {
 	method, address, _ = strings.Cut(pattern, " ")
 	address = strings.ReplaceAll(strings.ReplaceAll(address, "{$}", ""), "{id}", a.ID)
+	address = strings.ReplaceAll(address, "{method}", "entra")
 	return method, address
 }
 
@@ -269,7 +271,8 @@ func TestConsoleAndAPIAgreeOnWhoMay(t *testing.T) {
 	same := map[string]string{
 		"GET /people": "GET /accounts", "GET /people/{id}": "GET /accounts/{account}", "GET /audit": "GET /audit", "GET /usage": "GET /usage",
 		"GET /sessions": "GET /sessions", "GET /methods": "GET /methods", "GET /configuration": "GET /config", "POST /sessions/end": "POST /sessions/revoke",
-		"POST /people/new": "POST /accounts", "POST /people/{id}/edit": "PATCH /accounts/{account}", "POST /people/import": "POST /import/accounts",
+		"POST /methods/{method}/try": "POST /methods/{method}/try",
+		"POST /people/new":           "POST /accounts", "POST /people/{id}/edit": "PATCH /accounts/{account}", "POST /people/import": "POST /import/accounts",
 		"POST /people/{id}/disable": "POST /accounts/{account}/disable", "POST /people/{id}/enable": "POST /accounts/{account}/enable",
 		"POST /people/{id}/exempt": "POST /accounts/{account}/exempt", "POST /people/{id}/not-exempt": "POST /accounts/{account}/exempt",
 		"POST /people/{id}/unlink": "POST /accounts/{account}/unlink", "POST /people/{id}/link": "POST /accounts/{account}/link",

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -104,6 +105,12 @@ func openHouse(t *testing.T) *house {
 	h.staffed()
 	parts := Parts{
 		Sessions: h.sessions, Accounts: h.people, Guard: h.guard, Log: log,
+		Try: func(_ context.Context, method, _, actor string) (TryLink, error) {
+			if method != "entra" {
+				return TryLink{}, fmt.Errorf("%w: no method is named %q", ErrNoTry, method)
+			}
+			return TryLink{URL: "https://app.example/sso/try/entra?ticket=of-" + url.QueryEscape(actor), Until: h.clock()}, nil
+		},
 		Methods: func() []MethodState { return h.methods }, Config: func() ([]byte, error) { return []byte(h.config), nil },
 	}
 	console, err := NewConsole(parts)

@@ -101,6 +101,7 @@ var routes = []*route{
 	{method: "PUT", path: "/accounts/{account}/password", least: Owner, people: true, words: "Give an account a password and end its sessions", body: PasswordOrder{}, gives: accounts.Account{}, do: setPassword},
 	{method: "DELETE", path: "/accounts/{account}/password", least: Owner, people: true, words: "Take the password away and end the account's sessions", gives: accounts.Account{}, do: removePassword},
 	{method: "DELETE", path: "/accounts/{account}/totp", least: Owner, people: true, words: "Take the authenticator app and the recovery codes away, for who has lost both", gives: accounts.Account{}, do: changer((*accounts.Accounts).RemoveTOTP)},
+	{method: "POST", path: "/methods/{method}/try", least: Desk, whole: true, words: "Get a link by which a method can be tried once: nobody is signed in", body: TryOrder{}, gives: TryLink{}, do: tryMethod},
 	{method: "POST", path: "/methods/{method}/refresh", least: Owner, people: true, whole: true, words: "Compare accounts with the directory of a method now; with dry_run say only what would change", body: RefreshOrder{}, gives: accounts.Refreshed{}, do: refreshAccounts},
 	{method: "PUT", path: "/log-level", least: Owner, whole: true, words: "Write more of the log, or less, for a while", body: LogLevelOrder{}, gives: LogLevelInfo{}, do: setLogLevel},
 	{method: "POST", path: "/import/accounts", least: Owner, people: true, file: true, words: "Make and change accounts from a CSV file, all of it or nothing", gives: ImportInfo{}, do: importAccounts},

@@ -24,7 +24,7 @@ var mayDo = map[string]struct {
 	"POST /accounts": {Owner, false}, "PATCH /accounts/{account}": {Owner, false}, "DELETE /accounts/{account}": {Owner, false},
 	"POST /accounts/{account}/link": {Owner, false}, "PUT /accounts/{account}/roles": {Owner, false}, "PUT /accounts/{account}/password": {Owner, false},
 	"DELETE /accounts/{account}/password": {Owner, false}, "DELETE /accounts/{account}/totp": {Owner, false}, "POST /import/accounts": {Owner, false},
-	"POST /methods/{method}/refresh": {Owner, true}, "GET /faults/{code}": {Viewer, true}, "GET /log-level": {Viewer, true}, "PUT /log-level": {Owner, true},
+	"POST /methods/{method}/refresh": {Owner, true}, "POST /methods/{method}/try": {Desk, true}, "GET /faults/{code}": {Viewer, true}, "GET /log-level": {Viewer, true}, "PUT /log-level": {Owner, true},
 }
 
 func TestEachRouteTakesItsRole(t *testing.T) {

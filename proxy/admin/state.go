@@ -18,6 +18,8 @@ type MethodState struct {
 	Kind   string `json:"kind"` // "oidc"
 	Usable bool   `json:"usable"`
 	Why    string `json:"why,omitempty"` // why it cannot be used
+	// Trial says that it can be tried: an app offers it, and it is not for emergencies.
+	Trial bool `json:"trial,omitempty"`
 	// Warning is what its people should look into though it can be used.
 	Warning string `json:"warning,omitempty"`
 

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"foregate/authn"
 	"foregate/authn/accounts"
@@ -83,6 +84,12 @@ func newWorld(t *testing.T) *world {
 			return []MethodState{{Name: "entra", Title: "Microsoft", Kind: "oidc", Usable: true}}
 		},
 		Config: func() ([]byte, error) { return []byte("session:\n  idle: 20m\n"), nil },
+		Try: func(_ context.Context, method, app, actor string) (TryLink, error) {
+			if method != "entra" {
+				return TryLink{}, fmt.Errorf("%w: no method is named %q", ErrNoTry, method)
+			}
+			return TryLink{URL: "https://" + app + ".example/sso/try/entra?ticket=of-" + actor, Until: time.Now()}, nil
+		},
 		Refresh: func(_ context.Context, method string, how RefreshOrder, tell func(RefreshProgress)) (accounts.Refreshed, error) {
 			switch {
 			case method != "ward-ad":

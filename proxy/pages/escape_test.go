@@ -39,8 +39,16 @@ func filled(s string) map[string]pages.Page {
 		"keptform":  pages.KeptForm{Action: s, Field: s, Value: s, Discard: s},
 		"handshake": pages.Handshake{Others: s},
 		"loopstop":  pages.LoopStop{Again: s, Code: s, Partner: s},
+		"trystart":  pages.TryStart{Title: s, Action: s, Ticket: s},
+		"tryout": pages.TryOut{
+			Title: s, App: s, Code: s, LetIn: s, Checked: noted(s), Sent: noted(s), Made: []authn.Made{{Part: s, From: []string{s, s}, Value: s}}, Missing: []string{s},
+			Person: []pages.Fact{{Label: s, Value: s}}, Account: s, Roles: []string{s, s}, Rules: []pages.TryRule{{Text: s, Verdict: s, Reason: s}}, Headers: []pages.TryHeader{{Name: s, Value: s, Claim: s}},
+		},
+		"tryout-no": pages.TryOut{Title: s, Code: s, Told: s, Why: s},
 	}
 }
+
+func noted(s string) []authn.Noted { return []authn.Noted{{Name: s, Values: []string{s, s}}} }
 
 func lookOf(s string) *pages.Look {
 	return &pages.Look{Name: s, Title: s, Logo: s, Colour: s, Help: s, Footer: s}

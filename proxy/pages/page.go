@@ -11,7 +11,8 @@ const (
 )
 
 // Page is what to tell somebody: Chooser, FormPage, PostForm, Handshake, KeptForm, Problem,
-// Account, SignOut, SignedOut or LoopStop. Every text in it may come from a stranger. An address
+// Account, SignOut, SignedOut, LoopStop, TryStart
+// or TryOut. Every text in it may come from a stranger. An address
 // that is neither a path of this host ("/…") nor absolute https or http becomes
 // "#".
 type Page interface {

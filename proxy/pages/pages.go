@@ -46,7 +46,7 @@ func New() (*Pages, error) {
 		return nil, fmt.Errorf("pages: parse layout: %w", err)
 	}
 	p := &Pages{templates: make(map[string]*template.Template)}
-	for _, name := range []string{"chooser", "formpage", "postform", "problem", "signout", "signedout", "loopstop", "handshake", "keptform", "account"} {
+	for _, name := range []string{"chooser", "formpage", "postform", "problem", "signout", "signedout", "loopstop", "handshake", "keptform", "account", "trystart", "tryout"} {
 		t, err := base.Clone()
 		if err != nil {
 			return nil, fmt.Errorf("pages: clone layout: %w", err)
@@ -87,6 +87,7 @@ type view struct {
 	Nonce   string
 	Title   string // of the window
 	Heading string // the h1
+	Wide    bool   // many details
 	Script  bool   // the page continues by itself where scripts run
 	Next    string // where the browser goes on to at once, without a script
 	Brand   string
@@ -107,6 +108,7 @@ func (p *Pages) render(nonce string, look *Look, page Page) ([]byte, sheet, erro
 		Nonce:   nonce,
 		Title:   windowTitle(s, look.brand()),
 		Heading: s.heading,
+		Wide:    s.wide,
 		Script:  s.script,
 		Next:    s.next,
 		Brand:   look.brand(),

@@ -117,7 +117,22 @@ func bareAccount() pages.Account {
 
 const mismatch = "That user name and password do not match. Check both and try again."
 
-// gallery has every page in the states that look different.
+var tryout = pages.TryOut{
+	Title: "Sign in with Microsoft", App: "Careplan", Code: "7KQ2-M4XD", LetIn: "aarcher",
+	Checked: []authn.Noted{{Name: "Provider", Values: []string{"https://adfs.hospital.example/adfs/services/trust"}},
+		{Name: "Assertion signed with", Values: []string{"CN=ADFS Signing - adfs.hospital.example", "until 2027-03-01", "SHA-256 0F1C26A9D1B37E55C0D2F8B4419A6E7730C5A1B2C3D4E5F60718293A4B5C6D7E"}}},
+	Sent: []authn.Noted{{Name: "NameID", Values: []string{"alice@hospital.example", "format urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress"}},
+		{Name: "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress", Values: []string{"alice@hospital.example"}},
+		{Name: "http://schemas.microsoft.com/ws/2008/06/identity/claims/groups", Values: []string{"Careplan-Users", "Ward 7"}}},
+	Made: []authn.Made{{Part: "user name", From: []string{"uid", "NameID"}, Value: "alice@hospital.example"},
+		{Part: "name", From: []string{"displayName"}}},
+	Missing: []string{"name: the provider sent none of displayName"},
+	Person:  []pages.Fact{{Label: "User name", Value: "aarcher"}, {Label: "E-mail address", Value: "alice@hospital.example"}},
+	Account: "The account aarcher is linked already.", Roles: []string{"nurse"},
+	Rules:   []pages.TryRule{{Text: "/admin/**; allow signed_in; roles administrator", Verdict: "deny", Reason: "has none of the rule's roles"}, {Text: "every path; allow signed_in", Verdict: "allow", Reason: "fulfils the rule"}},
+	Headers: []pages.TryHeader{{Name: "X-Forwarded-User", Value: "aarcher", Claim: "user"}, {Name: "X-Ward", Claim: "ward", None: true}, {Name: "X-Api-Key"}},
+}
+
 func emergencyForm(user, problem string) authn.Form {
 	return authn.Form{Step: "emergency", Problem: problem, Fields: []authn.Field{
 		{Name: "username", Kind: "text", Label: "User name", Autocomplete: "username", Value: user},
@@ -132,6 +147,7 @@ func discoverForm(typed, problem string) authn.Form {
 	}}
 }
 
+// gallery has every page in the states that look different.
 func gallery() map[string]pages.Page {
 	choices := []pages.Choice{
 		{Title: "Sign in with Microsoft", URL: "/sso/start/entra?rd=%2Fwards%2F7"},
@@ -187,7 +203,12 @@ func gallery() map[string]pages.Page {
 		"signout":      pages.SignOut{Action: "/sso/sign-out", User: "Alice Archer", Stay: "/", Everywhere: true},
 		"signout-bare": pages.SignOut{Action: "/sso/sign-out"},
 		"signedout":    pages.SignedOut{SignIn: "/sso/sign-in", Note: "You may still be signed in at Microsoft."},
-		"loopstop":     pages.LoopStop{Again: "/sso/sign-in?rd=%2Fwards%2F7", Code: "7KQ2-M4XD", Partner: "St Elsewhere Hospital"},
+		"trystart":     pages.TryStart{Title: "Sign in with Microsoft", Action: "/sso/try/entra", Ticket: "Zm9yZWdhdGU"},
+		"tryout":       tryout,
+		"tryout-no": pages.TryOut{Title: "Sign in with Microsoft", Code: "7KQ2-M4XD", Told: "The sign-in service did not tell us your user name. Tell your IT department.",
+			Why:     `saml: none of attributes.user ["employeeNumber"] is there and fit; the provider sent ["http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress"]`,
+			Checked: tryout.Checked, Sent: tryout.Sent, Made: []authn.Made{{Part: "user name", From: []string{"employeeNumber"}}}, Missing: []string{"user name: the provider sent none of employeeNumber"}},
+		"loopstop": pages.LoopStop{Again: "/sso/sign-in?rd=%2Fwards%2F7", Code: "7KQ2-M4XD", Partner: "St Elsewhere Hospital"},
 	}
 }
 

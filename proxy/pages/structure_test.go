@@ -137,8 +137,9 @@ func TestHeadingSaysWhatThePageIs(t *testing.T) {
 		"problem-bare":     "Something went wrong",
 		"signout":          "Sign out of Careplan?",
 		"signout-bare":     "Sign out of Careplan?",
-		"signedout":        "You are signed out",
-		"loopstop":         "We keep sending you round in circles",
+		"trystart":         "Try “Sign in with Microsoft”", "tryout": "It works", "tryout-no": "It does not work yet",
+		"signedout": "You are signed out",
+		"loopstop":  "We keep sending you round in circles",
 	}
 	got := map[string]string{}
 	for name, page := range gallery() {

@@ -14,6 +14,7 @@ type sheet struct {
 	problem string // first words of the window's title
 	posts   bool   // has a form
 	script  bool   // continues by itself
+	wide    bool   // a page of many details
 	next    string // address that the browser goes on to by itself
 }
 

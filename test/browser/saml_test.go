@@ -295,3 +295,50 @@ func TestSAMLFromATileOfTheProvidersPortal(t *testing.T) {
 		t.Errorf("arrived at %s", got)
 	}
 }
+
+// TestSAMLTriedBeforeAnybodySignsIn: an administrator sees what the provider sends, what is
+// missing and what would become of it, corrects the file, and tries again.
+func TestSAMLTriedBeforeAnybodySignsIn(t *testing.T) {
+	tr := openTrial(t)
+	idp := ssptest.Start(t, tr.sp(tr.url))
+	metadata := fmt.Sprintf("metadata: {url: %q}", idp.MetadataURL)
+	tr.learn(metadata+"\n      attributes: {user: [employeeNumber], name: [cn]}", "")
+	eventually(t, "the way is ready", func() bool { return strings.Contains(tr.logs.String(), "sign-in provider is ready") })
+	b := openBrowser(t, tr.hospital, "")
+	try := func() {
+		t.Helper()
+		link, err := exec.Command(binary, "try", "test-idp", "-c", tr.file).Output()
+		if err != nil {
+			t.Fatalf("%v: %s", err, link)
+		}
+		b.open(strings.TrimSpace(string(link)))
+		b.says("Nobody is signed in")
+		b.audit("saml-try")
+		b.click("form button")
+	}
+	try()
+	b.signInAtSSP(ssptest.Alice, ssptest.AlicePassword)
+	b.says("It does not work yet")
+	for _, want := range []string{
+		"People would read: “The sign-in service did not tell us your user name.", "none of attributes.user",
+		"user name: the provider sent none of employeeNumber", "name: the provider sent none of cn", // what is missing,
+		"Assertion signed with", "SHA-256", idp.EntityID, "alice@example.test", "nothing", // and what is there
+	} {
+		b.says(want)
+	}
+	b.audit("saml-tried-missing")
+
+	tr.learn(metadata, "")
+	eventually(t, "the corrected file is in force", func() bool { return strings.Count(tr.logs.String(), "sign-in provider is ready") > 1 })
+	try()
+	b.says("It works")
+	for _, want := range []string{"alice would be let in", "X-Forwarded-User", "every path that no rule is about: allow", "No account is needed"} {
+		b.says(want)
+	}
+	b.audit("saml-tried")
+	if cookie := b.cookie(tr.url, "__Host-foregate"); cookie != "" {
+		t.Error("a try-out made a session")
+	}
+	b.open(tr.url + "/")
+	b.says("Sign in for the test")
+}
