@@ -16,6 +16,7 @@ type order struct {
 	Host     string        // Host header
 	Path     string        // path and query
 	Queries  []string      // page: added to Path, each in one request; none: Path alone
+	Bodies   []string      // page: forms that are posted in place of a GET, each in one request
 	Cookies  []string      // Cookie headers, used in turn; none: the header is absent
 	Conns    int           // connections at once
 	For      time.Duration // how long, the warm-up included

@@ -43,12 +43,19 @@ func pages(ctx context.Context, o *order) (outcome, error) {
 	return res, errors.Join(errs...)
 }
 
-// requests returns the bytes of one request for each query, or for each cookie.
+// requests returns the bytes of one request for each query, form or cookie.
 func (o *order) requests() [][]byte {
 	if len(o.Queries) > 0 {
 		all := make([][]byte, len(o.Queries))
 		for i, query := range o.Queries {
 			all[i] = []byte(o.head("GET", o.Path+"?"+query, "") + "\r\n")
+		}
+		return all
+	}
+	if len(o.Bodies) > 0 {
+		all := make([][]byte, len(o.Bodies))
+		for i, body := range o.Bodies {
+			all[i] = fmt.Appendf([]byte(o.head("POST", o.Path, "")), "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
 		}
 		return all
 	}

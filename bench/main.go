@@ -138,6 +138,7 @@ func (s *stand) measure(ctx context.Context, progress io.Writer) *report {
 		{"sign-in by OpenID Connect", s.signingIn},
 		{"sign-in with a password", s.passwords},
 		{"sign-in by hand-off", s.handingOff},
+		{"sign-in by SAML", s.landings},
 		{"sign-in at a directory", s.directory},
 		{"look-up", s.lookup},
 		{"Redis", s.shared},

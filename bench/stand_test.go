@@ -43,7 +43,7 @@ func TestEveryStageMeasuresAStandIn(t *testing.T) {
 	if err := r.write(&out); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"Signed-in GET of 1 KiB, 16 at once", "Sign-in by a partner's token", "foregate-jwe", nameBare, nameOurs, nameLogged, "others"} {
+	for _, want := range []string{"Signed-in GET of 1 KiB, 16 at once", "Sign-in by a partner's token", "Sign-in by SAML", "foregate-jwe", nameBare, nameOurs, nameLogged, "others"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the report lacks %q:\n%s", want, out.String())
 		}

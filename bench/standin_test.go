@@ -142,6 +142,12 @@ func (s *standIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.form(w, r)
 	case "/sso/callback/oidc":
 		s.callback(w, r)
+	case "/sso/acs":
+		if r.Method != http.MethodPost || r.PostFormValue("SAMLResponse") == "" {
+			http.Error(w, "no", http.StatusBadRequest)
+			return
+		}
+		s.signedIn(w, r)
 	case "/sso/sign-out":
 		if c, err := r.Cookie("foregate"); err == nil {
 			s.keep(r.Context(), c.Value, false)
