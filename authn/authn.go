@@ -64,14 +64,15 @@ type Env struct {
 // the session. It belongs to one browser, one host and one method; it is sealed
 // into a cookie of that browser, so a stranger's request stores nothing.
 type Attempt struct {
-	ID     string            // random, at least 128 bits: OIDC state, SAML RelayState
-	Method string            // configured name
-	Host   string            // canonical host that it began on
-	Return string            // checked return address: path and query on Host
-	Began  time.Time         // it can be resumed for ten minutes; a method that sends a code begins them anew
-	Hint   string            // the name or e-mail that the person gave already, may be empty
-	Fresh  bool              // the person must authenticate anew (OIDC prompt=login)
-	Values map[string]string // what the method keeps from call to call: nonce, verifier. Begin and Resume may change it.
+	ID       string            // random, at least 128 bits: OIDC state, SAML RelayState
+	Method   string            // configured name
+	Host     string            // canonical host that it began on
+	Return   string            // checked return address: path and query on Host
+	Began    time.Time         // it can be resumed for ten minutes; a method that sends a code begins them anew
+	Hint     string            // the name or e-mail that the person gave already, may be empty
+	Provider string            // which of a method's providers the person chose already; may be empty
+	Fresh    bool              // the person must authenticate anew (OIDC prompt=login)
+	Values   map[string]string // what the method keeps from call to call: nonce, verifier. Begin and Resume may change it.
 
 	// Set anew for each call and never sealed.
 	Origin   string     `json:"-"` // scheme://host[:port] as the browser sees it
@@ -79,6 +80,7 @@ type Attempt struct {
 	App      string     `json:"-"` // configured name of the application
 	AppTitle string     `json:"-"` // its name for people
 	Client   netip.Addr `json:"-"` // who asks, after trusted proxies
+	Recent   []string   `json:"-"` // providers of the method by which this browser signed in before, the last first
 	Trial    *Trial     `json:"-"` // where a try-out is told what the method sees; nil for everybody else
 }
 
@@ -118,7 +120,7 @@ type Form struct {
 
 	// Facts are what the words of the step speak of: "address" (where a code went),
 	// "minutes" (how long it holds), "url" and "secret" (of an authenticator app that is
-	// set up), "codes" (recovery codes, one a line), "change" (the address of a page where
+	// set up), "codes" (recovery codes, one a line), "more" (how many further answers there are), "change" (the address of a page where
 	// a password is changed). May be nil.
 	Facts map[string]string
 }
@@ -127,6 +129,7 @@ type Form struct {
 // pressed it.
 type Button struct {
 	Name  string
+	Value string // what is sent; empty: 1
 	Label string // plain words: "Send a new code"
 }
 
@@ -187,6 +190,10 @@ type SignOuter interface {
 // Healther says why a method cannot be used at the moment, or nil. It does not
 // wait for the network. Its error's Public words may be shown beside the button.
 type Healther interface{ Health() error }
+
+// Federated is a method with many providers, of which the person chooses one. Which it was
+// is the Issuer of their identity.
+type Federated interface{ Federated() bool }
 
 // Patient is a method in which people may wait for their turn.
 type Patient interface {

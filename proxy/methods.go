@@ -182,6 +182,16 @@ func (m *Method) asks() bool {
 	return ok
 }
 
+// federated reports whether the method has many providers.
+func (m *Method) federated() bool {
+	a, err := m.open()
+	if err != nil {
+		return false
+	}
+	f, ok := a.(authn.Federated)
+	return ok && f.Federated()
+}
+
 // patience is how long people may wait for their turn at the method.
 func (m *Method) patience() time.Duration {
 	if a, err := m.open(); err == nil {

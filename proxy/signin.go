@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"foregate/authn"
@@ -34,6 +35,8 @@ func (s *Server) begin(x *exchange, r *http.Request, m *Method, rd string, auto 
 func (s *Server) beginFor(x *exchange, r *http.Request, m *Method, rd string, auto bool, hint string) error {
 	a := s.newAttempt(x, r, m, rd)
 	a.Hint = hint
+	a.Provider = r.URL.Query().Get("idp")
+	s.recall(x, r, m, a)
 	a.Fresh = r.URL.Query().Get("fresh") != "" || s.mustProve(x, r, m.Name)
 	ctx, cancel := context.WithTimeout(r.Context(), signInTime)
 	defer cancel()
@@ -70,6 +73,18 @@ func (s *Server) place(x *exchange, a *authn.Attempt) {
 	a.Callback = a.Origin + s.Prefix + "/callback/" + a.Method
 	a.Client = x.client
 	a.App, a.AppTitle = x.app.Name, x.app.Look.Title
+}
+
+// recall tells a method with many providers which of them this browser used before.
+func (s *Server) recall(x *exchange, r *http.Request, m *Method, a *authn.Attempt) {
+	if m.federated() {
+		a.Recent = s.Attempts.Recent(r, x.secure, m.Name)
+	}
+}
+
+// recentWith is a list with one at its front.
+func recentWith(list []string, first string) []string {
+	return append([]string{first}, slices.DeleteFunc(list, func(s string) bool { return s == first })...)
 }
 
 // formAnswer is a person's answer to a method's form.
@@ -172,6 +187,7 @@ func parseForm(r *http.Request) error {
 
 func (s *Server) resume(x *exchange, r *http.Request, m *Method, a *authn.Attempt) error {
 	s.place(x, a)
+	s.recall(x, r, m, a)
 	actor := a.Values[keepTry]
 	if tries(a) {
 		a.Trial = new(authn.Trial)
@@ -279,7 +295,10 @@ func (s *Server) letIn(x *exchange, r *http.Request, m *Method, a *authn.Attempt
 	}
 	s.Attempts.Drop(x, r, x.secure, a.ID)
 	x.who = &sess.Identity
-	if m.recognises() || s.set.Load().owner(m.Name) != nil {
+	switch {
+	case m.federated():
+		s.Attempts.Remember(x, x.secure, m.Name, recentWith(s.Attempts.Recent(r, x.secure, m.Name), id.Issuer)...)
+	case m.recognises() || s.set.Load().owner(m.Name) != nil:
 		s.Attempts.Remember(x, x.secure, m.Name)
 	}
 	s.Metrics.SignIn(m.Name, "ok")

@@ -6,7 +6,7 @@ import "testing"
 func BenchmarkRead(b *testing.B) {
 	clk := newClock()
 	m := openFor(b, config(b), clk, nil)
-	p, err := m.provider(b.Context())
+	p, err := m.provider(b.Context(), "")
 	if err != nil {
 		b.Fatal(err)
 	}

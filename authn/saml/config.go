@@ -48,6 +48,10 @@ type Metadata struct {
 	URL         string        `yaml:"url" default:"" doc:"Address of the provider's metadata; it is read again regularly, so that a new certificate needs nobody."`
 	File        authn.Path    `yaml:"file" default:"" doc:"File with the provider's metadata, read again when it changes; with url, the copy that is used until the address answers."`
 	EntityID    string        `yaml:"entity_id" default:"" doc:"The provider's name, where the metadata describes several."`
+	Keep        bool          `yaml:"keep" default:"false" doc:"Write what the address answered to file, so that a start without the address still signs people in; it is verified again when it is read."`
+	Federation  bool          `yaml:"federation" default:"false" doc:"The metadata is that of a federation: people choose their organisation among its identity providers. Each may speak for its registered scopes only."`
+	MDQ         string        `yaml:"mdq" default:"" doc:"Base address of a metadata query service, in place of url: a provider of the federation is asked for when somebody chooses it. Needs certificate."`
+	Entities    []string      `yaml:"entities" default:"[]" doc:"With federation: only these providers (entity IDs); empty, all that the metadata has. With mdq they are those that can be searched for."`
 	Certificate authn.Path    `yaml:"certificate" default:"" doc:"Certificate that must have signed the metadata, which must then say until when it is valid; needed for http."`
 	Refresh     time.Duration `yaml:"refresh" default:"1h" min:"1m" max:"24h" doc:"How often the address is asked, from 1m to 24h."`
 	CA          authn.Path    `yaml:"ca" default:"" doc:"PEM file of the certificate authorities to trust for the address, in place of the system's."`
@@ -85,11 +89,13 @@ const (
 
 // provisional reports whether nothing is known of the provider yet.
 func (c *Config) provisional() bool {
-	return c.Metadata.URL == "" && c.Metadata.File == "" && c.SSOURL == "" && c.Certificate == ""
+	return !c.byMetadata() && c.SSOURL == "" && c.Certificate == ""
 }
 
 // byMetadata reports whether the provider describes itself.
-func (c *Config) byMetadata() bool { return c.Metadata.URL != "" || c.Metadata.File != "" }
+func (c *Config) byMetadata() bool {
+	return c.Metadata.URL != "" || c.Metadata.File != "" || c.Metadata.MDQ != ""
+}
 
 // filled returns a copy with the preset and the defaults in what was left empty.
 func (c *Config) filled() Config {

@@ -93,7 +93,7 @@ func TestRisksAndEndsAreWarnedOf(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.provider(t.Context()); err != nil {
+	if _, err := m.provider(t.Context(), ""); err != nil {
 		t.Error(err)
 	}
 	if err := m.Close(); err != nil {

@@ -340,7 +340,7 @@ func TestSM7Certificates(t *testing.T) {
 	c := config(t, both...)
 	clk.add(2000 * time.Hour)
 	m := openFor(t, c, clk, nil)
-	if m.provider(t.Context()); m.Health() == nil {
+	if m.provider(t.Context(), ""); m.Health() == nil {
 		t.Error("all certificates have ended, and the method says that it is well")
 	}
 	c.InsecureExpired = true

@@ -31,12 +31,16 @@ const (
 )
 
 // identity makes a person of a verified answer.
-func (m *Method) identity(a *answer, t *authn.Trial) (authn.Identity, error) {
+func (m *Method) identity(a *answer, p *provider, t *authn.Trial) (authn.Identity, error) {
 	f, err := factsOf(a)
 	if err != nil {
 		return authn.Identity{}, authn.Refused(cannotUse, fmt.Errorf("saml: %w", err))
 	}
 	m.tell(f, t)
+	if dropped := f.keepScoped(p, m.Federated()); len(dropped) > 0 {
+		m.log.Warn("saml: values of attributes with a scope that is not registered for the provider do not count", "provider", short(p.entityID), "attributes", dropped)
+		t.Check("Scopes", "values with other scopes than those registered do not count: "+strings.Join(dropped, ", "))
+	}
 	if err := m.required(f); err != nil {
 		return authn.Identity{}, err
 	}
@@ -50,6 +54,10 @@ func (m *Method) identity(a *answer, t *authn.Trial) (authn.Identity, error) {
 	}
 	if err != nil {
 		return authn.Identity{}, authn.Refused("The sign-in service did not tell us your user name. Tell your IT department.", fmt.Errorf("saml: %w", err))
+	}
+	if m.Federated() && !p.vouches(domainOf(user)) {
+		return authn.Identity{}, authn.Refused("The sign-in service did not tell us your user name in a way that is yours alone. Tell your IT department.",
+			fmt.Errorf("saml: user name %q has no scope that is registered for the provider; let attributes.user name a scoped attribute", short(user)))
 	}
 	email := m.email(f)
 	if err := m.inScope(subject, user, email); err != nil {
@@ -66,7 +74,7 @@ func (m *Method) identity(a *answer, t *authn.Trial) (authn.Identity, error) {
 		Subject:           subject,
 		User:              user,
 		Email:             email,
-		Checked:           email != "" && m.cfg.TrustEmail,
+		Checked:           email != "" && m.cfg.TrustEmail && (!m.Federated() || p.vouches(domainOf(email))),
 		PreferredUsername: f.any(m.cfg.Attributes.PreferredUsername),
 		Name:              m.fullName(f),
 		Groups:            groups,
@@ -173,6 +181,10 @@ const groupsLink = "http://schemas.microsoft.com/claims/groups.link"
 func (m *Method) groups(f facts) ([]string, error) {
 	var all []string
 	for _, n := range m.cfg.Attributes.Groups {
+		// Of a federation nobody knows which of its members means what by a plain name.
+		if m.Federated() && n != entitlement && !slices.Contains(scopedAttributes, n) {
+			continue
+		}
 		all = append(all, f.all(n)...)
 	}
 	if len(f.all(groupsLink)) > 0 || len(all) > maxGroups {

@@ -31,12 +31,15 @@ var ErrNoSignOut = errors.New("provider offers no sign-out, or there are no keys
 // SignOut asks the provider to end its session, by a signed LogoutRequest (SAML
 // Profiles 4.4). back ends with /sign-out, beside which the answer arrives. If
 // errors.Is(err, ErrNoSignOut), sign out locally only.
-func (m *Method) SignOut(_ context.Context, id authn.Identity, back string) (authn.Reply, error) {
+func (m *Method) SignOut(ctx context.Context, id authn.Identity, back string) (authn.Reply, error) {
 	base, ok := strings.CutSuffix(back, "/sign-out")
-	if m.watch == nil || len(m.keys) == 0 || !ok || id.Private[privateName] == "" {
+	if m.watch == nil && m.query == nil || len(m.keys) == 0 || !ok || id.Private[privateName] == "" {
 		return nil, fmt.Errorf("saml: %w", ErrNoSignOut)
 	}
-	p, _ := m.watch.current()
+	p := m.at(id.Issuer)
+	if p == nil && m.query != nil { // not asked for since the start
+		p, _ = m.provider(ctx, id.Issuer)
+	}
 	if p == nil || m.usable(p) != nil {
 		return nil, fmt.Errorf("saml: %w", ErrNoSignOut)
 	}
@@ -62,19 +65,22 @@ func (m *Method) SignOut(_ context.Context, id authn.Identity, back string) (aut
 
 // Sent reports whether r says that it comes from this provider.
 func (m *Method) Sent(r *http.Request) bool {
-	if m.watch == nil {
+	if m.watch == nil && m.query == nil {
 		return false
 	}
-	p, _ := m.watch.current()
 	c, err := receive(r)
-	if p == nil || err != nil {
+	if err != nil {
 		return false
 	}
 	root, err := parse(c.text, messageLimits)
 	if err != nil {
 		return false
 	}
-	return p.entityID == "" || issuerOf(root) == p.entityID
+	if m.watch != nil { // at the start it may not have been read yet
+		_, _ = m.known(r.Context())
+	}
+	issuer := issuerOf(root)
+	return m.at(issuer) != nil || m.query != nil && slices.Contains(m.cfg.Metadata.Entities, issuer)
 }
 
 // issuerOf is what a message, or else the assertion in it, says of its origin.
@@ -85,6 +91,15 @@ func issuerOf(root *etree.Element) string {
 		}
 	}
 	return ""
+}
+
+// issuer is what a message says of its origin; nothing is verified.
+func (c *carried) issuer() string {
+	root, err := parse(c.text, messageLimits)
+	if err != nil {
+		return ""
+	}
+	return issuerOf(root)
 }
 
 // Unasked lets answers in that nobody asked for, where that is configured. The
@@ -108,7 +123,7 @@ func (m *Method) Goodbye(ctx context.Context, r *http.Request, base string) (aut
 	if err != nil {
 		return none, authn.Invalid(notEnded, fmt.Errorf("saml: logout: %w", err))
 	}
-	p, err := m.provider(ctx)
+	p, err := m.provider(ctx, c.issuer())
 	if err != nil {
 		return none, err
 	}
@@ -127,7 +142,7 @@ func (m *Method) Goodbye(ctx context.Context, r *http.Request, base string) (aut
 		return none, nil
 	}
 	if err != nil {
-		m.watch.doubt()
+		m.doubt()
 		return none, authn.Invalid(notEnded, fmt.Errorf("saml: logout request: %w", err))
 	}
 	return m.logoutRequest(ctx, root, c.relay, p, base)

@@ -286,7 +286,7 @@ func TestSignOut(t *testing.T) {
 	} {
 		m := openFor(t, c, s.clk, nil)
 		if m.watch != nil {
-			if _, err := m.provider(t.Context()); err != nil {
+			if _, err := m.provider(t.Context(), ""); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -312,7 +312,7 @@ func TestIdPInitiated(t *testing.T) {
 	clk := newClock()
 	doc := (forge{now: clk.now(), text: unasked}).build()
 	off := openFor(t, config(t), clk, nil)
-	if _, err := off.provider(t.Context()); err != nil {
+	if _, err := off.provider(t.Context(), ""); err != nil {
 		t.Fatal(err)
 	}
 	if _, ok := off.Unasked(form(doc, "")); ok {
@@ -324,7 +324,7 @@ func TestIdPInitiated(t *testing.T) {
 	c := config(t)
 	c.InsecureIdPInitiated, c.StartPages = true, []string{"/reports"}
 	on := openFor(t, c, clk, nil)
-	if _, err := on.provider(t.Context()); err != nil {
+	if _, err := on.provider(t.Context(), ""); err != nil {
 		t.Fatal(err)
 	}
 	for relay, want := range map[string]string{

@@ -17,6 +17,8 @@ func (c *Config) Checks() []authn.Check {
 	full := c.filled()
 	target := full.SSOURL
 	switch {
+	case full.Metadata.MDQ != "":
+		target = full.Metadata.MDQ
 	case full.Metadata.URL != "":
 		target = full.Metadata.URL
 	case full.Metadata.File != "":
@@ -41,7 +43,26 @@ func (c *Config) look(ctx context.Context, w *authn.Witness) authn.Finding {
 		// The file that stands in for the address would hide that the address fails.
 		s.cfg.Metadata.File = ""
 	}
-	p, err := s.load(ctx, nil)
+	if c.Metadata.MDQ != "" {
+		return c.lookUp(ctx, s)
+	}
+	s.cfg.Metadata.Keep = false // only looked at
+	known, err := s.load(ctx, nil)
+	if err != nil {
+		return authn.Finding{Err: err}
+	}
+	if p := known.only(); p != nil {
+		return c.judge(p, time.Now())
+	}
+	return authn.Finding{Detail: fmt.Sprintf("%d identity providers", len(known.all))}
+}
+
+// lookUp asks a query service about the first provider that is configured.
+func (c *Config) lookUp(ctx context.Context, s *source) authn.Finding {
+	if len(c.Metadata.Entities) == 0 {
+		return authn.Finding{Detail: "each provider is asked for when somebody chooses it; none is configured to look for now"}
+	}
+	p, err := newQuery(s.log, s).load(ctx, c.Metadata.Entities[0])
 	if err != nil {
 		return authn.Finding{Err: err}
 	}

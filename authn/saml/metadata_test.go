@@ -244,7 +244,7 @@ func TestSM16LastGoodCopyIsKept(t *testing.T) {
 	s := serve(t, idpMetadata("", idpKeys()))
 	clk := newClock()
 	m := openFor(t, &Config{Metadata: Metadata{URL: s.URL}}, clk, nil)
-	if _, err := m.provider(t.Context()); err != nil {
+	if _, err := m.provider(t.Context(), ""); err != nil {
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{

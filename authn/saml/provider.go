@@ -21,7 +21,8 @@ type provider struct {
 	certs       []*x509.Certificate
 	wantSigned  bool
 	validUntil  time.Time // zero: for good
-	described   time.Time // when the log said last what this is
+	scopes      []scope   // that the metadata registers; see scope.go
+	titles      titles    // for people; see circle.go
 }
 
 // signOn is where and how requests are sent: as configured, or as the provider
@@ -56,22 +57,23 @@ func (p *provider) signOff(binding string, response bool) (string, string) {
 // have signed the document, and it must say until when it is valid: a signature
 // alone would hold for good.
 func readMetadata(text []byte, name string, signers []signer, signed bool, now time.Time, insecure bool) (*provider, error) {
-	root, err := parse(text, metadataLimits)
+	root, err := metadataRoot(text, metadataLimits, signers, signed)
 	if err != nil {
 		return nil, err
-	}
-	if !is(root, nsMetadata, "EntityDescriptor") && !is(root, nsMetadata, "EntitiesDescriptor") {
-		return nil, errors.New("not SAML 2.0 metadata")
-	}
-	if signed {
-		if root, err = verified(root, signers); err != nil {
-			return nil, err
-		}
 	}
 	entity, until, err := findEntity(root, name)
 	if err != nil {
 		return nil, err
 	}
+	p, err := readEntity(entity, until, insecure)
+	if err != nil {
+		return nil, err
+	}
+	return p, p.current(signed, now)
+}
+
+// readEntity reads one entity; until is the end of what stands around it.
+func readEntity(entity *etree.Element, until time.Time, insecure bool) (*provider, error) {
 	p := &provider{entityID: value(attr(entity, "entityID"))}
 	if p.entityID == "" || len(p.entityID) > maxID {
 		return nil, errors.New("metadata without an entity ID")
@@ -81,13 +83,35 @@ func readMetadata(text []byte, name string, signers []signer, signed bool, now t
 		return nil, err
 	}
 	p.validUntil = earlier(until, end)
+	p.fillScopes(entity, sso)
+	p.titles = titlesOf(entity, sso)
+	return p, p.fill(sso, insecure)
+}
+
+// current reports whether the metadata counts now.
+func (p *provider) current(signed bool, now time.Time) error {
 	switch {
 	case signed && p.validUntil.IsZero():
-		return nil, errors.New("signed metadata without validUntil")
+		return errors.New("signed metadata without validUntil")
 	case !p.validUntil.IsZero() && !now.Before(p.validUntil):
-		return nil, fmt.Errorf("metadata was valid until %s", p.validUntil.Format(time.RFC3339))
+		return fmt.Errorf("metadata was valid until %s", p.validUntil.Format(time.RFC3339))
 	}
-	return p, p.fill(sso, insecure)
+	return nil
+}
+
+// metadataRoot parses metadata and, if that is asked for, goes on with what was signed.
+func metadataRoot(text []byte, l limits, signers []signer, signed bool) (*etree.Element, error) {
+	root, err := parse(text, l)
+	if err != nil {
+		return nil, err
+	}
+	if !is(root, nsMetadata, "EntityDescriptor") && !is(root, nsMetadata, "EntitiesDescriptor") {
+		return nil, errors.New("not SAML 2.0 metadata")
+	}
+	if signed {
+		return verified(root, signers)
+	}
+	return root, nil
 }
 
 func earlier(a, b time.Time) time.Time {

@@ -36,7 +36,7 @@ func TestRecordedAnswersOfAnotherProgram(t *testing.T) {
 		if a.responseSigned != signed {
 			t.Errorf("%s: response signed: %v", name, a.responseSigned)
 		}
-		id, err := m.identity(a, nil)
+		id, err := m.identity(a, new(provider), nil)
 		if err != nil || id.Subject != "alice" || id.User != "alice" {
 			t.Errorf("%s: %+v %v", name, id, err)
 		}

@@ -12,9 +12,12 @@ import (
 	"foregate/authn"
 )
 
-// Resume takes the provider's answer, which was posted. It answers with SignedIn
-// or an error, never with a further page.
+// Resume takes the provider's answer, which was posted, and before it, in a federation,
+// the person's.
 func (m *Method) Resume(ctx context.Context, a *authn.Attempt, r *http.Request) (authn.Reply, error) {
+	if m.Federated() && r.Method == http.MethodPost && !r.PostForm.Has("SAMLResponse") {
+		return m.answered(ctx, a, r)
+	}
 	id, err := m.resume(ctx, a, r)
 	if err != nil {
 		return nil, err
@@ -32,7 +35,7 @@ func (m *Method) resume(ctx context.Context, a *authn.Attempt, r *http.Request) 
 	if err != nil {
 		return none, authn.Invalid(startAgain, fmt.Errorf("saml: %w", err))
 	}
-	p, err := m.provider(ctx)
+	p, err := m.provider(ctx, a.Values[keptProvider])
 	if err != nil {
 		return none, err
 	}
@@ -42,7 +45,7 @@ func (m *Method) resume(ctx context.Context, a *authn.Attempt, r *http.Request) 
 		if errors.As(err, &st) {
 			return none, st.refusal()
 		}
-		m.watch.doubt() // it may sign with a new certificate
+		m.doubt() // it may sign with a new certificate
 		return none, authn.Invalid(notTrusted, fmt.Errorf("saml: %w", err))
 	}
 	got.tell(a.Trial)
@@ -61,7 +64,7 @@ func (m *Method) resume(ctx context.Context, a *authn.Attempt, r *http.Request) 
 	if err := m.spend(ctx, a, got, now); err != nil {
 		return none, err
 	}
-	return m.identity(got, a.Trial)
+	return m.identity(got, p, a.Trial)
 }
 
 const tooWeak = "The way you signed in is not strong enough here. Start again with your smartcard or second factor."

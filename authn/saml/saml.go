@@ -61,6 +61,8 @@ type Method struct {
 	once   authn.Once
 	keys   ownKeys
 	watch  *watch // nil while nothing is known of the provider
+	query  *query // in place of watch: a query service of a federation
+	tries  authn.Tries
 	now    func() time.Time
 }
 
@@ -77,7 +79,7 @@ func openMethod(c *Config, env authn.Env, now func() time.Time) (*Method, error)
 	if env.Once == nil {
 		return nil, errors.New("saml: no store for used answers")
 	}
-	m := &Method{cfg: c.filled(), name: env.Name, claims: env.Claims, once: env.Once, now: now}
+	m := &Method{cfg: c.filled(), name: env.Name, claims: env.Claims, once: env.Once, tries: env.Tries, now: now}
 	m.log = env.Log.With("method", env.Name)
 	if err := m.openKeys(); err != nil {
 		return nil, fmt.Errorf("saml: %w", err)
@@ -90,6 +92,11 @@ func openMethod(c *Config, env authn.Env, now func() time.Time) (*Method, error)
 	src, err := newSource(&m.cfg, m.log, now)
 	if err != nil {
 		return nil, fmt.Errorf("saml: %w", err)
+	}
+	if m.cfg.Metadata.MDQ != "" {
+		m.query = newQuery(m.log, src)
+		m.query.start(m.cfg.Metadata.Entities)
+		return m, nil
 	}
 	m.watch = startWatch(m.log, src)
 	return m, nil
@@ -134,23 +141,28 @@ func (m *Method) Close() error {
 	if m.watch != nil {
 		m.watch.close()
 	}
+	if m.query != nil {
+		m.query.close()
+	}
 	return nil
 }
 
 // Health says why nobody can sign in this way at the moment.
 func (m *Method) Health() error {
+	if m.query != nil {
+		return nil // each provider is asked for when somebody chooses it
+	}
 	if m.watch == nil {
 		return provisional()
 	}
-	p, err := m.watch.current()
-	if p == nil {
-		if err == nil {
-			return nil // it is being read
-		}
+	c, err := m.watch.current()
+	switch p := c.only(); {
+	case c == nil && err == nil:
+		return nil // it is being read
+	case c == nil:
 		return authn.Unavailable(unreachable, fmt.Errorf("saml: %w", err))
-	}
-	if err := m.usable(p); err != nil {
-		return err
+	case p != nil:
+		return m.usable(p)
 	}
 	return nil
 }
@@ -159,22 +171,69 @@ func provisional() error {
 	return &authn.Error{Public: notReady, Err: fmt.Errorf("saml: the provider is %w", authn.ErrNotReady), Status: http.StatusServiceUnavailable}
 }
 
-// provider returns what is known of the provider; if it has not been read yet it
-// waits for three seconds.
-func (m *Method) provider(ctx context.Context) (*provider, error) {
+// provider returns what is known of the provider, of a federation the one of a name; if
+// it has not been read yet it waits for three seconds.
+func (m *Method) provider(ctx context.Context, name string) (*provider, error) {
+	ctx, cancel := context.WithTimeout(ctx, beginWait)
+	defer cancel()
+	var p *provider
+	if m.query != nil {
+		var err error
+		if p, err = m.query.get(ctx, name); err != nil {
+			return nil, authn.Unavailable(unreachable, fmt.Errorf("saml: %w", err))
+		}
+	} else {
+		c, err := m.known(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if p = c.only(); m.Federated() {
+			p = c.named(name)
+		}
+		if p == nil {
+			return nil, authn.Invalid(notOffered, fmt.Errorf("saml: no provider %q is known", short(name)))
+		}
+	}
+	return p, m.usable(p)
+}
+
+// known waits until what is known has been read.
+func (m *Method) known(ctx context.Context) (*circle, error) {
 	if m.watch == nil {
 		return nil, provisional()
 	}
 	ctx, cancel := context.WithTimeout(ctx, beginWait)
 	defer cancel()
-	p, err := m.watch.get(ctx)
+	c, err := m.watch.get(ctx)
 	if err != nil {
 		return nil, authn.Unavailable(unreachable, fmt.Errorf("saml: %w", err))
 	}
-	if err := m.usable(p); err != nil {
-		return nil, err
+	return c, nil
+}
+
+// doubt asks for a look at what is known, soon.
+func (m *Method) doubt() {
+	if m.watch != nil {
+		m.watch.doubt()
 	}
-	return p, nil
+}
+
+// at is the provider of a message or a session, if it is known now.
+func (m *Method) at(issuer string) *provider {
+	switch {
+	case m.query != nil:
+		return m.query.known(issuer)
+	case m.watch == nil:
+		return nil
+	}
+	c, _ := m.watch.current()
+	if m.Federated() {
+		return c.named(issuer)
+	}
+	if p := c.only(); p != nil && (p.entityID == "" || p.entityID == issuer) {
+		return p
+	}
+	return nil
 }
 
 // usable says why what was read of the provider must not be used any more.
@@ -212,13 +271,24 @@ func (m *Method) entityID(base string) string {
 // Begin sends the browser to the provider. It is not ready while nothing is known
 // of the provider.
 func (m *Method) Begin(ctx context.Context, a *authn.Attempt) (authn.Reply, error) {
-	base, err := m.base(a)
-	if err != nil || a.ID == "" {
-		return nil, authn.Invalid(startAgain, errors.New("saml: attempt has no ID or no callback address"))
+	if a.ID == "" {
+		return nil, authn.Invalid(startAgain, errors.New("saml: attempt has no ID"))
 	}
-	p, err := m.provider(ctx)
+	if m.Federated() {
+		return m.discover(ctx, a)
+	}
+	p, err := m.provider(ctx, "")
 	if err != nil {
 		return nil, err
+	}
+	return m.ask(a, p)
+}
+
+// ask sends the browser to a provider.
+func (m *Method) ask(a *authn.Attempt, p *provider) (authn.Reply, error) {
+	base, err := m.base(a)
+	if err != nil {
+		return nil, authn.Invalid(startAgain, fmt.Errorf("saml: %w", err))
 	}
 	if p.wantSigned && len(m.keys) == 0 {
 		return nil, &authn.Error{Public: notReady, Err: errors.New("saml: the provider wants signed requests; add keys"), Status: http.StatusServiceUnavailable}
@@ -226,6 +296,9 @@ func (m *Method) Begin(ctx context.Context, a *authn.Attempt) (authn.Reply, erro
 	binding, address := p.signOn(m.cfg.Binding)
 	id := "_" + rand.Text()
 	a.Keep(keptRequest, id)
+	if m.Federated() {
+		a.Keep(keptProvider, p.entityID)
+	}
 	reply, err := m.send(binding, address, "SAMLRequest", a.ID, m.authnRequest(id, base, address, a.Fresh || m.cfg.ForceAuthn))
 	if err != nil {
 		return nil, authn.Unavailable(notStored, fmt.Errorf("saml: %w", err))

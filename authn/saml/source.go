@@ -34,7 +34,7 @@ type source struct {
 
 func newSource(cfg *Config, log *slog.Logger, now func() time.Time) (*source, error) {
 	s := &source{cfg: cfg, log: log, now: now}
-	if cfg.Metadata.URL == "" {
+	if cfg.Metadata.URL == "" && cfg.Metadata.MDQ == "" {
 		return s, nil
 	}
 	roots, err := loadCA(cfg.Metadata.CA)
@@ -85,35 +85,42 @@ func (s *source) every() time.Duration {
 }
 
 // load reads the provider anew. old is what was read before, nil at first.
-func (s *source) load(ctx context.Context, old *provider) (*provider, error) {
-	p, err := s.read(ctx, old)
+func (s *source) load(ctx context.Context, old *circle) (*circle, error) {
+	c, err := s.read(ctx, old)
 	if err != nil {
 		return nil, err
 	}
-	// Whose people these are must not change behind anybody's back.
-	if old != nil && old.entityID != p.entityID {
-		return nil, fmt.Errorf("the provider calls itself %q now, and was %q; restart if that is right", short(p.entityID), short(old.entityID))
+	if s.cfg.Metadata.Federation {
+		return c, nil
 	}
-	if old != nil && sameCertificates(old.certs, p.certs) && s.now().Sub(old.described) < describeEvery {
-		p.described = old.described
-		return p, nil
+	p, before := c.only(), old.only()
+	// Whose people these are must not change behind anybody's back.
+	if before != nil && before.entityID != p.entityID {
+		return nil, fmt.Errorf("the provider calls itself %q now, and was %q; restart if that is right", short(p.entityID), short(before.entityID))
+	}
+	if before != nil && sameCertificates(before.certs, p.certs) && s.now().Sub(old.described) < describeEvery {
+		c.described = old.described
+		return c, nil
 	}
 	s.describe(p)
-	p.described = s.now()
-	return p, nil
+	c.described = s.now()
+	return c, nil
 }
 
-func (s *source) read(ctx context.Context, old *provider) (*provider, error) {
+func (s *source) read(ctx context.Context, old *circle) (*circle, error) {
 	md := s.cfg.Metadata
 	switch {
 	case s.client != nil:
 		text, err := s.fetch(ctx)
-		var p *provider
+		var c *circle
 		if err == nil {
-			p, err = s.parse(text)
+			c, err = s.parse(text)
+		}
+		if err == nil && md.Keep {
+			s.keep(text)
 		}
 		if err == nil || old != nil || md.File == "" {
-			return p, err
+			return c, err
 		}
 		s.log.Warn("saml: metadata address cannot be used, the file is instead", "error", err)
 		fallthrough
@@ -128,20 +135,60 @@ func (s *source) read(ctx context.Context, old *provider) (*provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.cfg.values(certs)
+	p, err := s.cfg.values(certs)
+	if err != nil {
+		return nil, err
+	}
+	return circleOf(p), nil
 }
 
-func (s *source) parse(text []byte) (*provider, error) {
+func (s *source) parse(text []byte) (*circle, error) {
 	md := s.cfg.Metadata
-	var signers []signer
-	if md.Certificate != "" {
-		certs, err := loadCertificates(string(md.Certificate))
-		if err != nil {
-			return nil, err
-		}
-		signers = signersAt(certs, s.now(), s.cfg.InsecureExpired)
+	signers, err := s.signers()
+	if err != nil {
+		return nil, err
 	}
-	return readMetadata(text, md.EntityID, signers, md.Certificate != "", s.now(), s.cfg.InsecureHTTP)
+	signed := md.Certificate != ""
+	if md.Federation {
+		c, unusable, err := readFederation(text, md.Entities, signers, signed, s.now(), s.cfg.InsecureHTTP)
+		if unusable > 0 {
+			s.log.Warn("saml: some providers of the federation cannot be used", "providers", unusable)
+		}
+		return c, err
+	}
+	p, err := readMetadata(text, md.EntityID, signers, signed, s.now(), s.cfg.InsecureHTTP)
+	if err != nil {
+		return nil, err
+	}
+	return circleOf(p), nil
+}
+
+// signers are who may have signed the metadata.
+func (s *source) signers() ([]signer, error) {
+	if s.cfg.Metadata.Certificate == "" {
+		return nil, nil
+	}
+	certs, err := loadCertificates(string(s.cfg.Metadata.Certificate))
+	if err != nil {
+		return nil, err
+	}
+	return signersAt(certs, s.now(), s.cfg.InsecureExpired), nil
+}
+
+// keep writes what the address answered to the file that stands in for it.
+func (s *source) keep(text []byte) {
+	name := string(s.cfg.Metadata.File)
+	if same, err := os.ReadFile(name); err == nil && bytes.Equal(same, text) {
+		return
+	}
+	temp := name + ".new"
+	err := os.WriteFile(temp, text, 0o600)
+	if err == nil {
+		err = os.Rename(temp, name)
+	}
+	if err != nil {
+		s.log.Warn("saml: metadata cannot be kept; a start without its address signs nobody in", "file", name, "error", err)
+	}
 }
 
 // values makes a provider of the three values.
@@ -159,9 +206,18 @@ func (c *Config) values(certs []*x509.Certificate) (*provider, error) {
 }
 
 func (s *source) fetch(ctx context.Context) ([]byte, error) {
+	most := metadataLimits
+	if s.cfg.Metadata.Federation {
+		most = federationLimits
+	}
+	return s.get(ctx, s.cfg.Metadata.URL, most)
+}
+
+// get fetches metadata from an address.
+func (s *source) get(ctx context.Context, address string, most limits) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.cfg.Metadata.URL, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -172,9 +228,9 @@ func (s *source) fetch(ctx context.Context) ([]byte, error) {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("get %s: status %d", s.cfg.Metadata.URL, resp.StatusCode)
+		return nil, fmt.Errorf("get %s: status %d", address, resp.StatusCode)
 	}
-	return readLimited(resp.Body)
+	return readLimited(resp.Body, most)
 }
 
 func readFile(name string) ([]byte, error) {
@@ -183,16 +239,16 @@ func readFile(name string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return readLimited(f)
+	return readLimited(f, federationLimits)
 }
 
-func readLimited(r io.Reader) ([]byte, error) {
-	b, err := io.ReadAll(io.LimitReader(r, int64(metadataLimits.bytes)+1))
+func readLimited(r io.Reader, most limits) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(r, int64(most.bytes)+1))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("read metadata: %w", err)
-	case len(b) > metadataLimits.bytes:
-		return nil, fmt.Errorf("metadata of more than %d bytes", metadataLimits.bytes)
+	case len(b) > most.bytes:
+		return nil, fmt.Errorf("metadata of more than %d bytes; use the federation's query service (metadata.mdq)", most.bytes)
 	}
 	return bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")), nil // AD FS begins with a byte order mark
 }

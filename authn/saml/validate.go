@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net/mail"
 	"net/url"
 	"os"
@@ -42,7 +43,7 @@ func (c *Config) validateProvider(f *faults) {
 		c.validateMetadata(f)
 		return
 	}
-	if c.Metadata.EntityID != "" || c.Metadata.Certificate != "" || c.Metadata.CA != "" {
+	if c.Metadata.EntityID != "" || c.Metadata.Certificate != "" || c.Metadata.CA != "" || c.Metadata.Federation {
 		f.add("metadata", "has neither url nor file", "say where the provider's metadata is, or remove the section")
 	}
 	if c.provisional() {
@@ -76,6 +77,7 @@ func (c *Config) validateProvider(f *faults) {
 
 func (c *Config) validateMetadata(f *faults) {
 	md := c.Metadata
+	c.validateFederation(f)
 	if md.URL != "" {
 		// Signed metadata may come by any road; everything in it is vouched for.
 		f.address("metadata.url", md.URL, c.InsecureHTTP || md.Certificate != "")
@@ -96,12 +98,51 @@ func (c *Config) validateMetadata(f *faults) {
 		return
 	}
 	text, err := readFile(string(md.File))
+	if md.Keep && errors.Is(err, fs.ErrNotExist) {
+		_, err = os.Stat(filepath.Dir(string(md.File))) // it is written when the address answers
+	}
 	if err == nil && md.URL == "" {
-		s := source{cfg: c, now: time.Now}
+		s := source{cfg: c, log: slog.New(slog.DiscardHandler), now: time.Now}
 		_, err = s.parse(text)
 	}
 	if err != nil {
 		f.add("metadata.file", err.Error(), "save the provider's metadata in this file")
+	}
+}
+
+func (c *Config) validateFederation(f *faults) {
+	md := c.Metadata
+	if md.Keep && (md.URL == "" || md.File == "") {
+		f.add("metadata.keep", "needs url, and file to keep what it answers", "add both, or remove keep")
+	}
+	if !md.Federation {
+		if md.MDQ != "" || len(md.Entities) > 0 {
+			f.add("metadata.federation", "is not on, which mdq and entities are for", "write federation: true, or remove them")
+		}
+		return
+	}
+	if md.EntityID != "" {
+		f.add("metadata.entity_id", "has no meaning with federation", "remove it, or list the providers in entities")
+	}
+	if c.InsecureIdPInitiated {
+		f.add("insecure_idp_initiated", "cannot be on in a federation: any of its members could plant an answer", "remove it")
+	}
+	if md.MDQ != "" {
+		if md.URL != "" || md.File != "" {
+			f.add("metadata.mdq", "stands beside url or file", "keep one of them")
+		}
+		f.address("metadata.mdq", md.MDQ, true) // each answer is signed
+		if strings.HasSuffix(md.MDQ, "/") {
+			f.add("metadata.mdq", "ends with a slash", "write it without: https://mdq.example/entities")
+		}
+		if md.Certificate == "" {
+			f.add("metadata.certificate", "is missing beside mdq", "name the file with the certificate that the federation signs with")
+		}
+	}
+	for i, e := range md.Entities {
+		if e == "" || len(e) > maxID || strings.ContainsAny(e, " \t\r\n") {
+			f.add(fmt.Sprintf("metadata.entities[%d]", i), fmt.Sprintf("%q is not an entity ID", short(e)), "write it exactly as the metadata has it")
+		}
 	}
 }
 

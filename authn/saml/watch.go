@@ -24,7 +24,7 @@ type watch struct {
 	done chan struct{}
 
 	mu    sync.Mutex // guards what follows
-	p     *provider
+	c     *circle
 	err   error         // of the last try
 	tried chan struct{} // closed after the next try
 }
@@ -63,14 +63,14 @@ func (w *watch) run(ctx context.Context) {
 // try reads once. What was known stays in use when that fails.
 func (w *watch) try(ctx context.Context) error {
 	known, before := w.current()
-	p, err := w.src.load(ctx, known)
+	c, err := w.src.load(ctx, known)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	w.mu.Lock()
 	w.err = err
-	if p != nil {
-		w.p = p
+	if c != nil {
+		w.c = c
 	}
 	close(w.tried)
 	w.tried = make(chan struct{})
@@ -79,26 +79,30 @@ func (w *watch) try(ctx context.Context) error {
 	case err != nil && (before == nil || before.Error() != err.Error()):
 		w.log.Warn("sign-in provider cannot be read", "error", err, "last_good_copy", known != nil)
 	case err == nil && (before != nil || known == nil):
-		w.log.Info("sign-in provider is ready", "entity_id", p.entityID)
+		if p := c.only(); p != nil {
+			w.log.Info("sign-in provider is ready", "entity_id", p.entityID)
+		} else {
+			w.log.Info("sign-in providers are ready", "providers", len(c.all))
+		}
 	}
 	return err
 }
 
-func (w *watch) current() (*provider, error) {
+func (w *watch) current() (*circle, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.p, w.err
+	return w.c, w.err
 }
 
-// get returns the provider; if it has not been read yet it asks for a try and
+// get returns the providers; if they have not been read yet it asks for a try and
 // waits until ctx ends.
-func (w *watch) get(ctx context.Context) (*provider, error) {
+func (w *watch) get(ctx context.Context) (*circle, error) {
 	for {
 		w.mu.Lock()
-		p, err, tried := w.p, w.err, w.tried
+		c, err, tried := w.c, w.err, w.tried
 		w.mu.Unlock()
-		if p != nil {
-			return p, nil
+		if c != nil {
+			return c, nil
 		}
 		w.doubt()
 		select {

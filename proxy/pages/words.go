@@ -128,6 +128,12 @@ func (f FormPage) words() stepWords {
 		return stepWords{heading: "Emergency access", Lead: "Use this only when no other way works. Each use is recorded, and people are told of it at once.", Button: "Sign in"}
 	case "discover":
 		return stepWords{heading: "Which is your e-mail address?", Lead: "It tells us where you sign in. We only look at what stands behind the @.", Button: "Continue"}
+	case "organisation":
+		w := stepWords{heading: "Which is your organisation?", Button: "Search", Lead: "Type a part of its name, then choose it."}
+		if n, err := strconv.Atoi(f.Form.Facts["more"]); err == nil && n > 0 {
+			w.More = "There are " + strconv.Itoa(n) + " more that fit: type more of the name."
+		}
+		return w
 	case "email":
 		return stepWords{heading: "Get a code by e-mail", Lead: "We will send a code to your e-mail address. You sign in with it.", Button: "Send the code"}
 	default:
