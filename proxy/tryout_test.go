@@ -132,3 +132,34 @@ func TestNobodyElseTries(t *testing.T) {
 		t.Errorf("the application: %d", w.Code)
 	}
 }
+
+// handing is a partner whose page sends people back with a token in the query.
+type handing struct{ teller }
+
+func (p *handing) Open(authn.Env) (authn.Authenticator, error) { return p, nil }
+func (p *handing) Recognize(r *http.Request) (string, bool) {
+	return r.URL.Path, r.URL.Query().Has("token")
+}
+
+func TestTryOutOfAHandOffTakesTheTokenOnAnyAddress(t *testing.T) {
+	p := &handing{teller{provider: provider{says: says("partner", "nora", "nora@hospital.example")}}}
+	s := newServer(t, memstore.New(), mirror(t), nil, &Method{Name: "local", Config: p})
+	_, address, err := s.Ticket(t.Context(), "local", "", "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &signingIn{t: t, s: s, jar: make(map[string]string)}
+	b.do("GET", address, nil)
+	if w := b.do("POST", "/sso/try/local", b.hidden); w.Code != http.StatusSeeOther {
+		t.Fatalf("status %d", w.Code)
+	}
+	if w := b.do("GET", "/wards/7?token=x", nil); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "It works") {
+		t.Errorf("status %d:\n%s", w.Code, w.Body)
+	}
+	if w := b.do("GET", "/wards/7", nil); w.Code == http.StatusOK {
+		t.Error("a try-out made a session")
+	}
+	if w := b.do("GET", "/wards/7?token=x", nil); w.Code != http.StatusSeeOther {
+		t.Errorf("the next hand-off, which is none: %d", w.Code)
+	}
+}

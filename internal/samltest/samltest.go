@@ -89,3 +89,20 @@ func (p *IdP) Answer(base, user string) ([]byte, error) {
 	assertion.InsertChildAt(assertion.SelectElement("Subject").Index(), signature)
 	return doc.WriteToBytes()
 }
+
+// Sign signs the outermost element of a document, which must have an ID: metadata, as a
+// federation does.
+func (p *IdP) Sign(text string) ([]byte, error) {
+	doc := etree.NewDocument()
+	if err := doc.ReadFromString(text); err != nil {
+		return nil, err
+	}
+	sign := dsig.NewDefaultSigningContext(p)
+	sign.Canonicalizer = dsig.MakeC14N10ExclusiveCanonicalizerWithPrefixList("")
+	signature, err := sign.ConstructSignature(doc.Root(), true)
+	if err != nil {
+		return nil, err
+	}
+	doc.Root().InsertChildAt(0, signature)
+	return doc.WriteToBytes()
+}

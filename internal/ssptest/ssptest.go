@@ -59,6 +59,8 @@ type Provider struct {
 	SSOURL      string
 	SLOURL      string
 	Certificate []byte // PEM; what it signs with
+
+	stop func()
 }
 
 // Start starts a provider that ends with the test. Without PHP or SimpleSAMLphp
@@ -99,9 +101,12 @@ func (p *Provider) run(t testing.TB, dir, address string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	p.stop = sync.OnceFunc(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
+	})
+	t.Cleanup(func() {
+		p.stop()
 		if t.Failed() {
 			t.Logf("the provider said: %s", said)
 		}
@@ -119,6 +124,9 @@ func (p *Provider) run(t testing.TB, dir, address string) {
 		}
 	}
 }
+
+// Stop ends the provider: nobody answers at its addresses any more.
+func (p *Provider) Stop() { p.stop() }
 
 func (p *Provider) answers(ctx context.Context) bool {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, p.MetadataURL, nil)
@@ -186,7 +194,7 @@ $config = array_merge($config, [
 
 const peoplePHP = `<?php
 $config = ['users' => ['exampleauth:UserPass',
-  'alice:pw-a' => ['uid' => ['alice'], 'mail' => ['alice@example.test'], 'displayName' => ['Alice Archer'], 'groups' => ['staff', 'admins']],
+  'alice:pw-a' => ['uid' => ['alice'], 'mail' => ['alice@example.test'], 'displayName' => ['Alice Archer'], 'groups' => ['staff', 'admins'], 'urn:oid:1.3.6.1.4.1.5923.1.1.1.6' => ['alice@example.test']],
   'bob:pw-b' => ['uid' => ['bob'], 'mail' => ['bob@example.test'], 'displayName' => ['Bob Baker'], 'groups' => ['guests']]]];
 `
 

@@ -138,8 +138,9 @@ func TestHeadingSaysWhatThePageIs(t *testing.T) {
 		"signout":          "Sign out of Careplan?",
 		"signout-bare":     "Sign out of Careplan?",
 		"trystart":         "Try “Sign in with Microsoft”", "tryout": "It works", "tryout-no": "It does not work yet",
-		"signedout": "You are signed out",
-		"loopstop":  "We keep sending you round in circles",
+		"form-organisation": "Which is your organisation?",
+		"signedout":         "You are signed out",
+		"loopstop":          "We keep sending you round in circles",
 	}
 	got := map[string]string{}
 	for name, page := range gallery() {

@@ -237,6 +237,17 @@ func TestSAMLFromNothingKnownToSignedOut(t *testing.T) {
 	eventually(t, "the log says that somebody came from the main provider", func() bool {
 		return strings.Contains(tr.logs.String(), `"issuer":"`+mainIdP.EntityID+`"`)
 	})
+
+	// The provider is down: its people cannot come in, who is exempt can, and who is in
+	// stays in.
+	testIdP.Stop()
+	if status := tr.statusWith(tr.northURL+"/", b.cookie(tr.northURL, "__Host-foregate")); status != http.StatusOK {
+		t.Errorf("who is signed in: %d", status)
+	}
+	exempt := openBrowser(t, tr.hospital, "")
+	exempt.open(tr.url + "/echo?ward=7")
+	exempt.signIn("nora", noraPassword)
+	exempt.says("GET /echo?ward=7")
 }
 
 // statusWith asks as a browser page does, with a session's cookie.
