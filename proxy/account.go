@@ -1,12 +1,11 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -193,7 +192,7 @@ func (s *Server) signInAgain(x *exchange, me *self, name string) error {
 	if method := me.sess.Identity.Method; x.app.offers(method) {
 		page.ActionURL = s.Prefix + "/start/" + method + "?" + url.Values{"rd": {s.accountURL(name)}, "fresh": {"1"}}.Encode()
 	}
-	s.Pages.Write(x, http.StatusForbidden, &x.app.Look, page)
+	s.show(x, http.StatusForbidden, page)
 	return nil
 }
 
@@ -211,44 +210,41 @@ var done = map[string]string{
 }
 
 func (s *Server) showAccount(ctx context.Context, x *exchange, r *http.Request, set *Set, me *self, problem string) error {
-	now := time.Now()
 	page := pages.Account{
-		Problem: problem, Facts: s.facts(set, me, now), SessionsURL: s.accountURL(accountSessions),
+		Problem: problem, Facts: s.facts(set, me), Now: time.Now(), SessionsURL: s.accountURL(accountSessions),
 		Home: "/", SignOut: s.Prefix + "/sign-out?choose=1",
 	}
 	if problem == "" {
 		page.Done = done[r.URL.Query().Get("done")]
 	}
 	page.Factors = s.factors(me)
-	if err := s.addIdentities(ctx, set, me, now, &page); err != nil {
+	if err := s.addIdentities(ctx, set, me, &page); err != nil {
 		return err
 	}
-	if err := s.addSessions(ctx, set, me, now, &page); err != nil {
+	if err := s.addSessions(ctx, set, me, &page); err != nil {
 		return err
 	}
 	status := http.StatusOK
 	if problem != "" {
 		status = http.StatusUnprocessableEntity
 	}
-	s.Pages.Write(x, status, &x.app.Look, page)
+	s.show(x, status, page)
 	return nil
 }
 
 // facts are who the person is here, in plain words.
-func (s *Server) facts(set *Set, me *self, now time.Time) []pages.Fact {
+func (s *Server) facts(set *Set, me *self) []pages.Fact {
 	id := &me.sess.Identity
-	signedIn := "since " + ago(me.sess.Began(), now)
-	if title := set.title(id.Method); title != "" {
-		signedIn = title + ", " + ago(me.sess.Began(), now)
-	}
+	groups, moreGroups := some(id.Groups)
+	roles, moreRoles := some(id.Roles)
 	var facts []pages.Fact
 	for _, f := range []pages.Fact{
 		{Label: "Name", Value: id.Name}, {Label: "E-mail address", Value: id.Email}, {Label: "User name", Value: id.User},
-		{Label: "Signed in", Value: signedIn}, {Label: "Proved by", Value: means(id.AMR)},
-		{Label: "Ends at the latest", Value: clock(me.sess.Ends())},
-		{Label: "Groups", Value: some(id.Groups)}, {Label: "Roles", Value: some(id.Roles)},
+		{Label: "Signed in", Value: set.title(id.Method), Since: me.sess.Began()}, {Label: "Proved by", Words: means(id.AMR)},
+		{Label: "Ends at the latest", Until: me.sess.Ends()},
+		{Label: "Groups", Value: groups, More: moreGroups}, {Label: "Roles", Value: roles, More: moreRoles},
 	} {
-		if f.Value != "" {
+		if f.Value != "" || len(f.Words) > 0 || !f.Since.IsZero() || !f.Until.IsZero() {
 			facts = append(facts, f)
 		}
 	}
@@ -260,20 +256,20 @@ func (s *Server) factors(me *self) []pages.Factor {
 	if me.password && me.factors.Password {
 		all = append(all, pages.Factor{Title: "Password", Action: "Change your password", URL: s.accountURL(accountPassword)})
 	}
-	switch n := me.factors.RecoveryCodes; {
+	switch {
 	case me.app && me.factors.TOTP:
-		note := "Set up; " + strconv.Itoa(n) + " recovery codes are left."
-		if n == 1 {
-			note = "Set up; one recovery code is left."
+		f := pages.Factor{Title: "Authenticator app", Codes: me.factors.RecoveryCodes, Action: "Change or remove it", URL: s.accountURL(accountApp)}
+		if f.Codes == 0 {
+			f.Note = "Set up; no recovery code is left."
 		}
-		all = append(all, pages.Factor{Title: "Authenticator app", Note: note, Action: "Change or remove it", URL: s.accountURL(accountApp)})
+		all = append(all, f)
 	case me.app:
 		all = append(all, pages.Factor{Title: "Authenticator app", Note: "Not set up: your password alone lets you in.", Action: "Set it up", URL: s.accountURL(accountApp)})
 	}
 	return all
 }
 
-func (s *Server) addIdentities(ctx context.Context, set *Set, me *self, now time.Time, page *pages.Account) error {
+func (s *Server) addIdentities(ctx context.Context, set *Set, me *self, page *pages.Account) error {
 	if !me.has() {
 		return nil
 	}
@@ -282,18 +278,7 @@ func (s *Server) addIdentities(ctx context.Context, set *Set, me *self, now time
 		return noAccounts(err)
 	}
 	for _, l := range links {
-		i := pages.Identity{Title: set.title(l.Method)}
-		if i.Title == "" {
-			i.Title = l.Method
-		}
-		var notes []string
-		if l.Email != "" {
-			notes = append(notes, l.Email)
-		}
-		if !l.Used.IsZero() {
-			notes = append(notes, "last used "+ago(l.Used, now))
-		}
-		i.Note = strings.Join(notes, ", ")
+		i := pages.Identity{Title: cmp.Or(set.title(l.Method), l.Method), Note: l.Email, Used: l.Used}
 		page.Identities = append(page.Identities, i)
 	}
 	return nil
@@ -307,49 +292,27 @@ func (set *Set) title(method string) string {
 	return ""
 }
 
-// means says in words by what somebody proved who they are (RFC 8176).
-func means(amr []string) string {
-	words := map[string]string{
-		"pwd": "password", "otp": "one-time code", "mfa": "several proofs", "hwk": "security key", "swk": "key on the device", "pop": "key on the device",
-		"sc": "smart card", "fpt": "fingerprint", "face": "face", "pin": "PIN", "sms": "text message", "tel": "telephone call",
-		"wia": "sign-in to Windows", "kba": "questions", "user": "presence", "rsa": "key",
-	}
+// proofs are what Identity.AMR may hold (RFC 8176), for people.
+var proofs = map[string]string{
+	"pwd": "password", "otp": "one-time code", "mfa": "several proofs", "hwk": "security key", "swk": "key on the device", "pop": "key on the device",
+	"sc": "smart card", "fpt": "fingerprint", "face": "face", "pin": "PIN", "sms": "text message", "tel": "telephone call",
+	"wia": "sign-in to Windows", "kba": "questions", "user": "presence", "rsa": "key",
+}
+
+// means says in words by what somebody proved who they are.
+func means(amr []string) []string {
 	var said []string
 	for _, m := range amr {
-		if w, ok := words[m]; ok {
+		if w, ok := proofs[m]; ok {
 			said = append(said, w)
 		}
 	}
-	return strings.Join(said, ", ")
+	return said
 }
 
-// some of many names.
-func some(names []string) string {
+// some of many names, and how many there are besides.
+func some(names []string) (said string, more int) {
 	const most = 20
-	if len(names) <= most {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	shown := names[:min(len(names), most)]
+	return strings.Join(shown, ", "), len(names) - len(shown)
 }
-
-// ago says when something was, so that it can be understood without knowing the
-// server's time zone.
-func ago(t, now time.Time) string {
-	d := now.Sub(t)
-	words := "just now"
-	switch {
-	case d >= 48*time.Hour:
-		words = strconv.Itoa(int(d/(24*time.Hour))) + " days ago"
-	case d >= 24*time.Hour:
-		words = "a day ago"
-	case d >= 2*time.Hour:
-		words = strconv.Itoa(int(d/time.Hour)) + " hours ago"
-	case d >= time.Hour:
-		words = "an hour ago"
-	case d >= 2*time.Minute:
-		words = strconv.Itoa(int(d/time.Minute)) + " minutes ago"
-	}
-	return words + " (" + clock(t) + ")"
-}
-
-func clock(t time.Time) string { return t.Local().Format("2 January 2006, 15:04 MST") }

@@ -210,7 +210,7 @@ func changeAppForm(problem string) authn.Form {
 
 // showCodes shows recovery codes, this once.
 func (s *Server) showCodes(x *exchange, codes []string) {
-	s.Pages.Write(x, http.StatusOK, &x.app.Look, pages.FormPage{
+	s.show(x, http.StatusOK, pages.FormPage{
 		Action: s.accountURL(""), Form: authn.Form{Step: "recovery-codes", Facts: map[string]string{"codes": strings.Join(codes, "\n")}},
 	})
 }
@@ -220,7 +220,7 @@ func (s *Server) showOwnForm(x *exchange, name, mark string, form authn.Form) er
 	if form.Problem != "" {
 		status = http.StatusUnprocessableEntity
 	}
-	s.Pages.Write(x, status, &x.app.Look, pages.FormPage{
+	s.show(x, status, pages.FormPage{
 		Action: s.accountURL(name), Attempt: mark, Form: form, Back: s.accountURL(""),
 	})
 	return nil

@@ -63,7 +63,7 @@ func (s *Server) mine(ctx context.Context, me *self) ([]cookies.Listed, error) {
 	return all, nil
 }
 
-func (s *Server) addSessions(ctx context.Context, set *Set, me *self, now time.Time, page *pages.Account) error {
+func (s *Server) addSessions(ctx context.Context, set *Set, me *self, page *pages.Account) error {
 	all, err := s.mine(ctx, me)
 	if errors.Is(err, cookies.ErrNoLister) {
 		return nil // this store cannot tell
@@ -83,12 +83,9 @@ func (s *Server) addSessions(ctx context.Context, set *Set, me *self, now time.T
 			page.More = len(all) - i
 			break
 		}
-		row := pages.Session{ID: l.Handle(), Where: titles[l.App], When: "Signed in " + ago(time.UnixMilli(l.Began), now), From: l.Client, This: l.Key == me.sess.Key()}
-		if row.Where == "" {
-			row.Where = "Another application"
-		}
-		if l.Began == 0 { // its summary was sealed with a secret that is gone
-			row.When = "Signed in some time ago"
+		row := pages.Session{ID: l.Handle(), Where: titles[l.App], From: l.Client, This: l.Key == me.sess.Key()}
+		if l.Began != 0 { // otherwise its summary was sealed with a secret that is gone
+			row.Since = time.UnixMilli(l.Began)
 		}
 		page.Sessions = append(page.Sessions, row)
 	}

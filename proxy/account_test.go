@@ -498,18 +498,6 @@ func (silent) Count(context.Context, string, time.Duration) (int, error) {
 }
 func (silent) Forget(context.Context, string) error { return errors.New("no answer") }
 
-func TestTimesAreInPlainWords(t *testing.T) {
-	now := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
-	for d, want := range map[time.Duration]string{
-		-time.Hour: "just now", time.Minute: "just now", 3 * time.Minute: "3 minutes ago", 61 * time.Minute: "an hour ago",
-		5 * time.Hour: "5 hours ago", 25 * time.Hour: "a day ago", 72 * time.Hour: "3 days ago",
-	} {
-		if got := ago(now.Add(-d), now); !strings.HasPrefix(got, want+" (") {
-			t.Errorf("%v: %q", d, got)
-		}
-	}
-}
-
 func TestPeopleOfAPlaceDoNotSeeEachOther(t *testing.T) {
 	h := newHospital(t, "")
 	site := authn.Identity{Method: "local", Issuer: "foregate:network/room", Subject: "site:reading-room", User: "site:reading-room", Placed: true}

@@ -62,7 +62,7 @@ func (s *Server) answer(x *exchange, r *http.Request, err error) {
 		return
 	}
 	s.addWayOut(x, r, status, err, &page)
-	s.Pages.Write(x, status, x.look(), page)
+	s.show(x, status, page)
 }
 
 // addWayOut offers the one thing that may help.
@@ -85,6 +85,13 @@ func (s *Server) addWayOut(x *exchange, r *http.Request, status int, err error, 
 	case below(r.URL.Path, s.Prefix):
 		page.Action, page.ActionURL = "Back to signing in", s.Prefix+"/sign-in?choose=1"
 	}
+}
+
+// show answers with a page in the language of whoever asks. It is the one place that
+// does.
+func (s *Server) show(x *exchange, status int, page pages.Page) {
+	look := x.look()
+	s.Pages.Write(x, status, s.reader(x, look), look, page)
 }
 
 func (x *exchange) look() *pages.Look {

@@ -135,7 +135,7 @@ func (s *Server) goodbye(x *exchange, r *http.Request, set *Set) error {
 	case authn.Redirect:
 		redirect(x, http.StatusSeeOther, reply.URL)
 	case authn.PostForm:
-		s.Pages.Write(x, http.StatusOK, &x.app.Look, pages.PostForm{URL: reply.URL, Fields: reply.Fields, To: m.Title})
+		s.show(x, http.StatusOK, pages.PostForm{URL: reply.URL, Fields: reply.Fields, To: m.Title})
 	default:
 		s.showSignedOut(x, bye.Note)
 	}

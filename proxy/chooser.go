@@ -129,7 +129,7 @@ func (s *Server) showChooser(x *exchange, r *http.Request, methods []*Method, rd
 		}
 		page.Choices = append(page.Choices, pages.Choice{Title: m.Title, URL: s.startURL(m, rd), Note: m.note()})
 	}
-	s.Pages.Write(x, http.StatusOK, &x.app.Look, page)
+	s.show(x, http.StatusOK, page)
 	return nil
 }
 

@@ -51,7 +51,7 @@ func (s *Server) stopCircling(x *exchange, m *Method, rd string) error {
 	if m.recognises() {
 		stop.Partner = m.Title
 	}
-	s.Pages.Write(x, http.StatusLoopDetected, &x.app.Look, stop)
+	s.show(x, http.StatusLoopDetected, stop)
 	return nil
 }
 

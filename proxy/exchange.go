@@ -23,6 +23,7 @@ import (
 // the ResponseWriter that handlers are given.
 type exchange struct {
 	http.ResponseWriter
+	asked  *http.Request
 	id     string // request ID, which is also the support code
 	start  time.Time
 	client netip.Addr // the invalid address when nobody knows
@@ -48,6 +49,7 @@ func (s *Server) open(w http.ResponseWriter, r *http.Request) *exchange {
 	x := place(r)
 	*x = exchange{
 		ResponseWriter: w,
+		asked:          r,
 		id:             s.ids.next(),
 		start:          time.Now(),
 		client:         client,
@@ -239,6 +241,7 @@ func (s *Server) close(x *exchange, r *http.Request) {
 	if s.Access != nil {
 		s.access(x, r, took)
 	}
+	x.asked = nil // an idle connection keeps its exchange, and need not keep the request
 	if aborted {
 		panic(http.ErrAbortHandler) // the peer must see that the answer is not whole
 	}

@@ -98,7 +98,7 @@ func (s *Server) offerKept(x *exchange, r *http.Request) error {
 		return storeDown(err)
 	}
 	word, value, _ := strings.Cut(keptWord, "=")
-	s.Pages.Write(x, http.StatusOK, &x.app.Look, pages.KeptForm{
+	s.show(x, http.StatusOK, pages.KeptForm{
 		Action: k.Target, Field: word, Value: value, Discard: s.Prefix + "/kept",
 	})
 	return nil

@@ -203,7 +203,7 @@ func (s *Server) wayOf(x *exchange, m *Method, id *authn.Identity, rd string, er
 	if first == nil {
 		return authn.Refused("Your organisation, "+o.Title+", wants you to use its own sign-in, and this application does not have that. Ask your service desk.", err)
 	}
-	err = authn.Refused("Your organisation, "+o.Title+", wants you to use "+strings.Join(titles, " or ")+" here.", err)
+	err = authn.Refused("Your organisation, "+o.Title+", wants you to use "+strings.Join(titles, " / ")+" here.", err)
 	return &otherWay{err, first.Title, s.startURL(first, rd)}
 }
 

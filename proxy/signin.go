@@ -122,7 +122,7 @@ func (s *Server) restart(x *exchange, r *http.Request, m *Method) error {
 		return err
 	}
 	form.Form.Problem = "This page had been open for too long. Please type your details again."
-	s.Pages.Write(x, http.StatusUnprocessableEntity, &x.app.Look, *form)
+	s.show(x, http.StatusUnprocessableEntity, *form)
 	return nil
 }
 
@@ -231,10 +231,10 @@ func (s *Server) reply(x *exchange, r *http.Request, m *Method, a *authn.Attempt
 	case authn.Redirect:
 		redirect(x, http.StatusSeeOther, reply.URL)
 	case authn.PostForm:
-		s.Pages.Write(x, http.StatusOK, &x.app.Look, pages.PostForm{URL: reply.URL, Fields: reply.Fields, To: m.Title})
+		s.show(x, http.StatusOK, pages.PostForm{URL: reply.URL, Fields: reply.Fields, To: m.Title})
 	case authn.Challenge:
 		x.Header().Set("WWW-Authenticate", reply.Scheme)
-		s.Pages.Write(x, http.StatusUnauthorized, &x.app.Look, pages.Handshake{Others: s.byHandURL(a.Return)})
+		s.show(x, http.StatusUnauthorized, pages.Handshake{Others: s.byHandURL(a.Return)})
 	case authn.Elsewhere:
 		if tries(a) {
 			s.Attempts.Drop(x, r, x.secure, a.ID)
@@ -253,7 +253,7 @@ func (s *Server) reply(x *exchange, r *http.Request, m *Method, a *authn.Attempt
 		if len(x.app.Methods)+len(x.app.Guests) > 1 && !tries(a) {
 			page.Others = s.chooseURL(a.Return, "1")
 		}
-		s.Pages.Write(x, status, &x.app.Look, *page)
+		s.show(x, status, *page)
 	default:
 		return fmt.Errorf("method %q answered with %T", m.Name, reply)
 	}

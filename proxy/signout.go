@@ -19,7 +19,7 @@ import (
 func (s *Server) askToSignOut(x *exchange, r *http.Request, set *Set) error {
 	sess, err := s.load(x, r)
 	if errors.Is(err, cookies.ErrAmbiguous) {
-		s.Pages.Write(x, http.StatusOK, &x.app.Look, pages.SignOut{Action: s.Prefix + "/sign-out"})
+		s.show(x, http.StatusOK, pages.SignOut{Action: s.Prefix + "/sign-out"})
 		return nil
 	}
 	if err != nil {
@@ -33,7 +33,7 @@ func (s *Server) askToSignOut(x *exchange, r *http.Request, set *Set) error {
 	if r.URL.Query().Get("choose") == "" && h.Get("Sec-Fetch-Site") == "same-origin" && h.Get("Sec-Fetch-Mode") == "navigate" && h.Get("Sec-Fetch-User") == "?1" && h.Get("Sec-Fetch-Dest") == "document" {
 		return s.endSession(x, r, set, false)
 	}
-	s.Pages.Write(x, http.StatusOK, &x.app.Look, pages.SignOut{Action: s.Prefix + "/sign-out", User: nameOf(&sess.Identity), Everywhere: !sess.Identity.Placed})
+	s.show(x, http.StatusOK, pages.SignOut{Action: s.Prefix + "/sign-out", User: nameOf(&sess.Identity), Everywhere: !sess.Identity.Placed})
 	return nil
 }
 
@@ -78,7 +78,7 @@ func (s *Server) endSession(x *exchange, r *http.Request, set *Set, everywhere b
 	case authn.Redirect:
 		redirect(x, http.StatusSeeOther, reply.URL)
 	case authn.PostForm:
-		s.Pages.Write(x, http.StatusOK, &x.app.Look, pages.PostForm{URL: reply.URL, Fields: reply.Fields})
+		s.show(x, http.StatusOK, pages.PostForm{URL: reply.URL, Fields: reply.Fields})
 	default:
 		redirect(x, http.StatusSeeOther, s.Prefix+"/sign-out")
 	}
@@ -122,7 +122,7 @@ func (s *Server) providerSignOut(x *exchange, r *http.Request, set *Set, sess *c
 }
 
 func (s *Server) showSignedOut(x *exchange, note string) {
-	s.Pages.Write(x, http.StatusOK, &x.app.Look, pages.SignedOut{
+	s.show(x, http.StatusOK, pages.SignedOut{
 		SignIn: s.Prefix + "/sign-in?" + url.Values{"rd": {"/"}, "choose": {"1"}}.Encode(), Note: note,
 	})
 }

@@ -137,7 +137,7 @@ func (s *Server) addressForm(rd, typed, problem string) *pages.FormPage {
 
 // askForAddress shows the form again with what is wrong.
 func (s *Server) askForAddress(x *exchange, rd, typed, problem string) error {
-	s.Pages.Write(x, http.StatusUnprocessableEntity, &x.app.Look, pages.Chooser{
+	s.show(x, http.StatusUnprocessableEntity, pages.Chooser{
 		Form:   s.addressForm(rd, typed, problem),
 		Others: &pages.Choice{Title: "Sign in another way", URL: s.chooseURL(rd, chooseOwn)},
 	})

@@ -27,15 +27,17 @@ const (
 
 // words are for the person.
 func (m *Method) words(v verdict) string {
-	change := " Ask your IT department how to do that, then sign in again."
-	if m.cfg.PasswordPage != "" {
-		change = " Do that on your organisation's own page, then sign in again."
+	switch {
+	case v == expired && m.cfg.PasswordPage != "":
+		return "Your password has expired, and you must choose a new one. Do that on your organisation's own page, then sign in again."
+	case v == mustChange && m.cfg.PasswordPage != "":
+		return "You must choose a new password before you can sign in. Do that on your organisation's own page, then sign in again."
 	}
 	switch v {
 	case expired:
-		return "Your password has expired, and you must choose a new one." + change
+		return "Your password has expired, and you must choose a new one. Ask your IT department how to do that, then sign in again."
 	case mustChange:
-		return "You must choose a new password before you can sign in." + change
+		return "You must choose a new password before you can sign in. Ask your IT department how to do that, then sign in again."
 	case disabled:
 		return "Your account is disabled. Ask your IT department."
 	case over:

@@ -120,4 +120,6 @@ type Page struct {
 	Colour string     `yaml:"colour" doc:"Colour of buttons and links, written #rrggbb."`
 	Help   string     `yaml:"help" doc:"Words below the form: whom to ask."`
 	Footer string     `yaml:"footer" doc:"Words at the bottom of the page."`
+
+	Languages []string `yaml:"languages" default:"[en, de]" enum:"en|de" doc:"Languages that the pages are offered in. The first is spoken where the browser asks for none of them."`
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/http"
 	"regexp"
+	"slices"
 )
 
 const maxLogo = 100 << 10 // bytes: it is part of every sign-in page
@@ -20,6 +21,14 @@ func (c *checker) page(path string, a *App) {
 		c.fault(join(path, "colour"), fault)
 	}
 	c.logo(join(path, "logo"), a)
+	if len(a.Page.Languages) == 0 {
+		c.fault(join(path, "languages"), FaultAt{Problem: "is empty, so the pages could not be read", Remedy: "name a language, such as en, or remove the key"})
+	}
+	for i, l := range a.Page.Languages {
+		if slices.Contains(a.Page.Languages[:i], l) {
+			c.fault(item(join(path, "languages"), i), FaultAt{Problem: "is listed twice", Found: quoted(l), Remedy: "remove one of the two"})
+		}
+	}
 }
 
 var colour = regexp.MustCompile(`^#[0-9a-fA-F]{6}$`)

@@ -58,7 +58,7 @@ func TestEveryPageIsAccessible(t *testing.T) {
 			form.URL = "http://" + r.Host + "/posted"
 			page = form
 		}
-		p.Write(w, http.StatusOK, looks[look], page)
+		p.Write(w, http.StatusOK, pages.Reader{}, looks[look], page)
 	})
 	views := []struct {
 		look, scheme string
@@ -89,7 +89,7 @@ func TestEveryPageIsAccessible(t *testing.T) {
 func TestCursorIsInTheFieldToFillIn(t *testing.T) {
 	ctx, p := openBrowser(t), newPages(t)
 	origin := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		p.Write(w, http.StatusOK, careplan, gallery()[strings.TrimPrefix(r.URL.Path, "/")])
+		p.Write(w, http.StatusOK, pages.Reader{}, careplan, gallery()[strings.TrimPrefix(r.URL.Path, "/")])
 	})
 	for name, want := range map[string]string{"form-password": "username", "form-wrong": "password", "form-code": "code", "chooser-wrong": "password"} {
 		do(t, ctx, chromedp.Navigate(origin+"/"+name))

@@ -145,10 +145,10 @@ func TestPostFormContinuesByItselfAndIsNotInTheWayBack(t *testing.T) {
 	ctx, p, elsewhere := openBrowser(t), newPages(t), startProvider(t)
 	here := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/start" {
-			p.Write(w, http.StatusOK, careplan, pages.PostForm{URL: elsewhere.url, Fields: map[string]string{"SAMLRequest": "abc", "submit": "x"}})
+			p.Write(w, http.StatusOK, pages.Reader{}, careplan, pages.PostForm{URL: elsewhere.url, Fields: map[string]string{"SAMLRequest": "abc", "submit": "x"}})
 			return
 		}
-		p.Write(w, http.StatusOK, careplan, pages.Chooser{Choices: []pages.Choice{{Title: "Microsoft", URL: "/start"}}})
+		p.Write(w, http.StatusOK, pages.Reader{}, careplan, pages.Chooser{Choices: []pages.Choice{{Title: "Microsoft", URL: "/start"}}})
 	})
 	do(t, ctx, chromedp.Navigate(here), chromedp.Click(chromedp.CSS(".choices a")))
 	waitTitle(t, ctx, "arrived")
@@ -166,7 +166,7 @@ func TestPostFormContinuesByItselfAndIsNotInTheWayBack(t *testing.T) {
 func TestPostFormWorksWithoutScripts(t *testing.T) {
 	ctx, p, elsewhere := openBrowser(t), newPages(t), startProvider(t)
 	here := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-		p.Write(w, http.StatusOK, careplan, pages.PostForm{URL: elsewhere.url, Fields: map[string]string{"SAMLRequest": "abc"}})
+		p.Write(w, http.StatusOK, pages.Reader{}, careplan, pages.PostForm{URL: elsewhere.url, Fields: map[string]string{"SAMLRequest": "abc"}})
 	})
 	do(t, ctx, withoutScripts(), chromedp.Navigate(here), chromedp.Click(chromedp.CSS("button")))
 	waitTitle(t, ctx, "arrived")
@@ -178,7 +178,7 @@ func TestFormMayBeAnsweredByAnotherSite(t *testing.T) {
 	ctx, p, elsewhere := openBrowser(t), newPages(t), startProvider(t)
 	here := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodPost {
-			p.Write(w, http.StatusOK, careplan, gallery()[strings.TrimPrefix(r.URL.Path, "/")])
+			p.Write(w, http.StatusOK, pages.Reader{}, careplan, gallery()[strings.TrimPrefix(r.URL.Path, "/")])
 			return
 		}
 		if origin, site := r.Header.Get("Origin"), r.Header.Get("Sec-Fetch-Site"); origin != "null" || site != "same-origin" {

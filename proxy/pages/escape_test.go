@@ -29,7 +29,7 @@ func filled(s string) map[string]pages.Page {
 		"mailed":   pages.FormPage{Action: s, Form: mailed},
 		"enrol":    pages.FormPage{Action: s, Form: enrol, Back: s},
 		"account": pages.Account{
-			Done: s, Problem: s, Facts: []pages.Fact{{Label: s, Value: s}}, Sessions: []pages.Session{{ID: s, Where: s, When: s, From: s}, {ID: s, Where: s, When: s, From: s}}, More: 2, SessionsURL: s,
+			Done: s, Problem: s, Facts: []pages.Fact{{Label: s, Value: s}}, Sessions: []pages.Session{{ID: s, Where: s, From: s}, {ID: s, Where: s, From: s}}, More: 2, SessionsURL: s,
 			Identities: []pages.Identity{{Title: s, Note: s}}, Factors: []pages.Factor{{Title: s, Note: s, Action: s, URL: s}}, Home: s, SignOut: s,
 		},
 		"postform":  pages.PostForm{URL: s, Fields: map[string]string{s: s}, To: s},

@@ -32,22 +32,22 @@ type formView struct {
 }
 
 // view is the form on a page of its own: the cursor waits in it.
-func (f FormPage) view() formView {
-	w := f.words()
+func (f FormPage) view(t *tongue) formView {
+	w := f.words(t)
 	return formView{FormPage: f, Lead: w.Lead, More: w.More, Button: w.Button, Inputs: f.inputs(true)}
 }
 
 // formBelow is the form below the choices. The cursor stays away from it, so that
 // nobody who listens to the page misses the choices, until it has a problem.
-func (c Chooser) formBelow() formView {
-	v := c.Form.view()
+func (c Chooser) formBelow(t *tongue) formView {
+	v := c.Form.view(t)
 	v.Inputs = c.Form.inputs(c.Form.Form.Problem != "")
 	return v
 }
 
 // formHeading tells the form from the choices above it.
-func (c Chooser) formHeading() string {
-	return cmp.Or(plain(c.Form.Title), c.Form.words().heading, "Sign in here")
+func (c Chooser) formHeading(t *tongue) string {
+	return cmp.Or(plain(t.say(c.Form.Title)), c.Form.words(t).heading, t.say("Sign in here"))
 }
 
 // inputs are the fields in their order. What the person need not type again is

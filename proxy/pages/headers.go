@@ -42,6 +42,7 @@ var (
 		{"Cache-Control", []string{"no-store"}},
 	}
 	varying = []string{"Accept, Cookie"}
+	spoken  = []string{"Accept, Accept-Language, Cookie"}
 )
 
 // policy is the page's Content-Security-Policy (CSP Level 3).

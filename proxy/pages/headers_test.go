@@ -1,6 +1,7 @@
 package pages_test
 
 import (
+	"maps"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -41,7 +42,9 @@ func others(h http.Header) map[string]string {
 func TestSE10EveryPageHasTheHeaders(t *testing.T) {
 	for name, page := range gallery() {
 		res, body, doc := write(t, careplan, page)
-		if diff := cmp.Diff(common, others(res.Header)); diff != "" {
+		wanted := maps.Clone(common)
+		wanted["Content-Language"], wanted["Vary"] = "en", "Accept, Accept-Language, Cookie"
+		if diff := cmp.Diff(wanted, others(res.Header)); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
 		if got := res.Header.Get("Content-Type"); got != "text/html; charset=utf-8" {
@@ -105,7 +108,7 @@ func TestJSONThatCannotBeEncodedIsAnError(t *testing.T) {
 func TestVaryOfTheCallerStays(t *testing.T) {
 	rec := httptest.NewRecorder()
 	rec.Header().Set("Vary", "Origin, Cookie")
-	newPages(t).Write(rec, http.StatusOK, nil, pages.Problem{})
+	newPages(t).Write(rec, http.StatusOK, pages.Reader{}, nil, pages.Problem{})
 	if got := rec.Header().Get("Vary"); got != "Origin, Cookie" {
 		t.Errorf("got %q", got)
 	}
@@ -114,7 +117,7 @@ func TestVaryOfTheCallerStays(t *testing.T) {
 func TestAnswerIsSentInOneWrite(t *testing.T) {
 	for name, page := range gallery() {
 		w := &counter{ResponseRecorder: httptest.NewRecorder()}
-		newPages(t).Write(w, http.StatusOK, careplan, page)
+		newPages(t).Write(w, http.StatusOK, pages.Reader{}, careplan, page)
 		if w.writes != 1 {
 			t.Errorf("%s: got %d writes", name, w.writes)
 		}

@@ -25,6 +25,10 @@ type Look struct {
 	Colour string // "#rrggbb" or "#rgb"; shades that can be read are made from it; anything else is the standard colour
 	Help   string // whom to ask; line breaks are kept
 	Footer string // the small print; line breaks are kept
+
+	// Languages are the tags of those that are offered. The first is spoken if the
+	// browser asks for none of them. Empty: all, and English first.
+	Languages []string
 }
 
 func (l *Look) brand() string {

@@ -10,13 +10,19 @@ const (
 	FieldEverywhere = "everywhere" // SignOut.Everywhere, if its button was pressed
 )
 
+// Reader is whom a page is for. The zero value reads English.
+type Reader struct {
+	Language string // as Pages.Language returns it
+}
+
 // Page is what to tell somebody: Chooser, FormPage, PostForm, Handshake, KeptForm, Problem,
 // Account, SignOut, SignedOut, LoopStop, TryStart
 // or TryOut. Every text in it may come from a stranger. An address
 // that is neither a path of this host ("/…") nor absolute https or http becomes
-// "#".
+// "#". Sentences are in English, and are said in the reader's language where a
+// catalogue has them.
 type Page interface {
-	sheet(*Look) sheet
+	sheet(*tongue, *Look) sheet
 }
 
 // Chooser offers the ways to sign in, in the order given.

@@ -1,8 +1,8 @@
 // Package pages is what Foregate itself shows to people.
 //
-// A Page says what to tell somebody, and a Look how one application presents
-// itself. Write puts the two into a template, renders the whole page into
-// memory, sets every header and sends it at once. A page is one request: style,
+// A Page says what to tell somebody, a Reader in which language, and a Look how one
+// application presents itself. Write puts them into a template, renders the whole page
+// into memory, sets every header and sends it at once. A page is one request: style,
 // logo and the one script there is are inside it. Nothing needs JavaScript.
 // JSON is the same for machines.
 package pages
@@ -17,6 +17,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/text/language"
+
 	"foregate/authn"
 )
 
@@ -25,56 +27,99 @@ var files embed.FS
 
 // Pages renders every Page. It is safe for concurrent use.
 type Pages struct {
-	templates map[string]*template.Template // by the name of the file in html/
+	tongues map[string]*tongue // by their tags
+	matcher language.Matcher   // of languages, in their order
 }
 
-// New reads the embedded templates.
+// kinds are the files in html/ that are pages.
+var kinds = []string{"chooser", "formpage", "postform", "problem", "signout", "signedout", "loopstop", "handshake", "keptform", "account", "trystart", "tryout"}
+
+// New reads the embedded templates and catalogues.
 func New() (*Pages, error) {
+	p := &Pages{tongues: make(map[string]*tongue)}
+	var tags []language.Tag
+	for _, l := range languages {
+		catalogue, err := catalogues.ReadFile("languages/" + l.Tag + ".json")
+		if err != nil {
+			return nil, fmt.Errorf("pages: catalogue of %s: %w", l.Tag, err)
+		}
+		if err := p.add(l, catalogue); err != nil {
+			return nil, err
+		}
+		tags = append(tags, language.Make(l.Tag))
+	}
+	p.matcher = language.NewMatcher(tags)
+	return p, nil
+}
+
+// add makes the pages speak a language.
+func (p *Pages) add(l Language, catalogue []byte) error {
+	t, err := newTongue(l, catalogue)
+	if err != nil {
+		return err
+	}
+	p.tongues[l.Tag] = t
+	return t.parse()
+}
+
+// parse reads the templates, whose fixed words are said once and for all.
+func (t *tongue) parse() error {
 	funcs := template.FuncMap{
+		"say":         t.say,
+		"phrase":      t.with,
+		"counted":     t.counted,
+		"ago":         t.ago,
+		"moment":      t.moment,
+		"value":       t.value,
 		"link":        link,
 		"plain":       plain,
-		"formView":    FormPage.view,
+		"formView":    func(f FormPage) formView { return f.view(t) },
 		"picture":     picture,
 		"short":       short,
 		"lines":       lines,
 		"groups":      groups,
-		"formBelow":   Chooser.formBelow,
-		"formHeading": Chooser.formHeading,
+		"formBelow":   func(c Chooser) formView { return c.formBelow(t) },
+		"formHeading": func(c Chooser) string { return c.formHeading(t) },
 	}
 	base, err := template.New("").Funcs(funcs).ParseFS(files, "html/layout.html", "html/form.html", "html/code.html", "html/style.css")
 	if err != nil {
-		return nil, fmt.Errorf("pages: parse layout: %w", err)
+		return fmt.Errorf("pages: parse layout: %w", err)
 	}
-	p := &Pages{templates: make(map[string]*template.Template)}
-	for _, name := range []string{"chooser", "formpage", "postform", "problem", "signout", "signedout", "loopstop", "handshake", "keptform", "account", "trystart", "tryout"} {
-		t, err := base.Clone()
+	t.templates = make(map[string]*template.Template)
+	for _, name := range kinds {
+		own, err := base.Clone()
 		if err != nil {
-			return nil, fmt.Errorf("pages: clone layout: %w", err)
+			return fmt.Errorf("pages: clone layout: %w", err)
 		}
-		if _, err := t.ParseFS(files, "html/"+name+".html"); err != nil {
-			return nil, fmt.Errorf("pages: parse %s: %w", name, err)
+		if _, err := own.ParseFS(files, "html/"+name+".html"); err != nil {
+			return fmt.Errorf("pages: parse %s: %w", name, err)
 		}
-		p.templates[name] = t
+		t.templates[name] = own
 	}
-	return p, nil
+	return nil
 }
 
 // Write answers with one page: all headers, one write. A nil look is the plain
-// one. The answer to HEAD has the same headers, as net/http drops the body.
+// one, the zero Reader reads English. The answer to HEAD has the same headers, as net/http drops the body.
 // Should a page not render, a plain sentence goes out with status 500.
-func (p *Pages) Write(w http.ResponseWriter, status int, look *Look, page Page) {
+func (p *Pages) Write(w http.ResponseWriter, status int, reader Reader, look *Look, page Page) {
 	if look == nil {
 		look = &Look{}
 	}
 	nonce := rand.Text()
-	body, s, err := p.render(nonce, look, page)
+	t := p.tongue(reader)
+	body, s, err := t.page(nonce, look, page)
 	h := w.Header()
+	if _, set := h["Vary"]; !set {
+		h["Vary"] = spoken[:1:1]
+	}
 	SecurityHeaders(h)
 	if err != nil {
 		status, body = http.StatusInternalServerError, []byte("Something went wrong on our side. Please try again in a minute.\n")
 		h.Set("Content-Type", "text/plain; charset=utf-8")
 	} else {
 		h.Set("Content-Security-Policy", s.policy(nonce))
+		h.Set("Content-Language", t.Tag)
 		h.Set("Content-Type", "text/html; charset=utf-8")
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
@@ -84,6 +129,8 @@ func (p *Pages) Write(w http.ResponseWriter, status int, look *Look, page Page) 
 
 // view is what the layout is given.
 type view struct {
+	Lang    string
+	Dir     string
 	Nonce   string
 	Title   string // of the window
 	Heading string // the h1
@@ -99,12 +146,15 @@ type view struct {
 	Page    Page
 }
 
-func (p *Pages) render(nonce string, look *Look, page Page) ([]byte, sheet, error) {
+func (t *tongue) page(nonce string, look *Look, page Page) ([]byte, sheet, error) {
 	if page == nil {
 		return nil, sheet{}, fmt.Errorf("pages: render: no page")
 	}
-	s := page.sheet(look)
+	s := page.sheet(t, look)
+	s.heading, s.problem = t.say(s.heading), t.say(s.problem)
 	v := view{
+		Lang:    t.Tag,
+		Dir:     t.Dir,
 		Nonce:   nonce,
 		Title:   windowTitle(s, look.brand()),
 		Heading: s.heading,
@@ -120,7 +170,7 @@ func (p *Pages) render(nonce string, look *Look, page Page) ([]byte, sheet, erro
 		Page:    page,
 	}
 	var b bytes.Buffer
-	if err := p.templates[s.file].ExecuteTemplate(&b, "layout.html", v); err != nil {
+	if err := t.templates[s.file].ExecuteTemplate(&b, "layout.html", v); err != nil {
 		return nil, s, fmt.Errorf("pages: render %s: %w", s.file, err)
 	}
 	return b.Bytes(), s, nil

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/net/html"
 
@@ -92,27 +93,30 @@ var newPassword = authn.Form{Step: "new-password", Fields: []authn.Field{
 	{Name: "again", Kind: "password", Label: "New password once more", Autocomplete: "new-password"},
 }}
 
+var now = time.Date(2026, time.November, 25, 9, 12, 0, 0, time.UTC)
+
 var account = pages.Account{
+	Now:  now,
 	Done: "Your password is changed. You are signed out everywhere else.",
 	Facts: []pages.Fact{
 		{Label: "Name", Value: "Alice Archer"}, {Label: "E-mail address", Value: "alice@hospital.example"}, {Label: "User name", Value: "aarcher"},
-		{Label: "Signed in", Value: "with Microsoft, 2 hours ago (25 November 2026, 07:12 GMT)"}, {Label: "Proved by", Value: "password, one-time code"},
-		{Label: "Groups", Value: "Careplan-Users, Ward 7"}, {Label: "What you may do", Value: "nurse"},
+		{Label: "Signed in", Value: "Microsoft", Since: now.Add(-2 * time.Hour)}, {Label: "Proved by", Words: []string{"password", "one-time code"}}, {Label: "Ends at the latest", Until: now.Add(10 * time.Hour)},
+		{Label: "Groups", Value: "Careplan-Users, Ward 7", More: 4}, {Label: "Roles", Value: "nurse"},
 	},
 	Factors: []pages.Factor{
 		{Title: "Password", Action: "Change your password", URL: "/sso/account/password"},
-		{Title: "Authenticator app", Note: "Set up; 8 recovery codes are left.", Action: "Change or remove it", URL: "/sso/account/app"},
+		{Title: "Authenticator app", Codes: 8, Action: "Change or remove it", URL: "/sso/account/app"},
 	},
-	Identities: []pages.Identity{{Title: "Sign in with Microsoft", Note: "alice@hospital.example, last used yesterday"}, {Title: "Hospital account"}},
+	Identities: []pages.Identity{{Title: "Sign in with Microsoft", Note: "alice@hospital.example", Used: now.Add(-30 * time.Hour)}, {Title: "Hospital account"}},
 	Sessions: []pages.Session{
-		{ID: "a1b2c3", Where: "Careplan", When: "Signed in 2 hours ago (25 November 2026, 07:12 GMT)", From: "192.0.2.10", This: true},
-		{ID: "d4e5f6", Where: "Formulary", When: "Signed in yesterday (24 November 2026, 16:40 GMT)", From: "2001:db8::7"},
+		{ID: "a1b2c3", Where: "Careplan", Since: now.Add(-2 * time.Hour), From: "192.0.2.10", This: true},
+		{ID: "d4e5f6", Where: "Formulary", Since: now.Add(-26 * time.Hour), From: "2001:db8::7"},
 	},
 	SessionsURL: "/sso/account/sessions", Home: "/", SignOut: "/sso/sign-out?choose=1",
 }
 
 func bareAccount() pages.Account {
-	return pages.Account{Facts: account.Facts[2:4], Sessions: account.Sessions[:1], SessionsURL: "/sso/account/sessions", Home: "/", Problem: "That session is over already."}
+	return pages.Account{Facts: account.Facts[2:4], Sessions: account.Sessions[:1], Now: now, More: 3, SessionsURL: "/sso/account/sessions", Home: "/", Problem: "That session is over already."}
 }
 
 const mismatch = "That user name and password do not match. Check both and try again."
@@ -165,43 +169,43 @@ func gallery() map[string]pages.Page {
 	unread := &pages.FormPage{Action: "/sso/discover", Return: "/wards/7", Form: discoverForm("alice@", "That is not a whole e-mail address. Type it as in alice@hospital.example.")}
 	another := &pages.Choice{Title: "Sign in another way", URL: "/sso/sign-in?choose=own&rd=%2Fwards%2F7"}
 	return map[string]pages.Page{
-		"chooser":           pages.Chooser{Choices: choices},
-		"chooser-problem":   pages.Chooser{Choices: choices, Problem: "Microsoft did not let you in. Choose another way, or try again."},
-		"chooser-form":      pages.Chooser{Choices: choices[:2], Form: local},
-		"chooser-wrong":     pages.Chooser{Choices: choices[:2], Form: &wrong},
-		"chooser-only":      pages.Chooser{Form: local},
-		"chooser-empty":     pages.Chooser{},
-		"chooser-resume":    pages.Chooser{Resume: &pages.Choice{Title: "Continue as Alice Archer", URL: "/sso/sign-in?rd=%2Fwards%2F7"}, Choices: choices[:2], Form: local, Problem: "You were signed out because nothing happened for a while."},
-		"chooser-back":      pages.Chooser{Resume: &pages.Choice{Title: "Continue as Alice Archer", URL: "/sso/sign-in?rd=%2Fwards%2F7"}, Choices: choices[:1]},
-		"chooser-address":   pages.Chooser{Form: discover, Others: another},
-		"chooser-unread":    pages.Chooser{Form: unread, Others: another},
-		"chooser-own":       pages.Chooser{Choices: choices[:2], Form: local, Others: &pages.Choice{Title: "Sign in with your organisation", URL: "/sso/sign-in?choose=mail&rd=%2Fwards%2F7"}},
-		"chooser-theirs":    pages.Chooser{Choices: choices[1:2], Others: another},
-		"chooser-returned":  pages.Chooser{Resume: &pages.Choice{Title: "Continue as Alice Archer", URL: "/sso/sign-in?rd=%2Fwards%2F7"}, Form: discover, Others: another},
-		"keptform":          pages.KeptForm{Action: "/wards/7/notes", Field: "foregate-kept", Value: "send", Discard: "/sso/kept"},
-		"form-password":     pages.FormPage{Action: "/sso/callback/local", Attempt: "Zm9yZWdhdGU", Return: "/wards/7", Form: passwordForm(""), Others: "/sso/sign-in"},
-		"form-wrong":        pages.FormPage{Title: "Sign in with Careplan", Action: "/sso/callback/local", Form: passwordForm(mismatch), Others: "/sso/sign-in"},
-		"form-code":         pages.FormPage{Action: "/sso/callback/code", Form: codeForm, Others: "/sso/sign-in"},
-		"form-mailed":       pages.FormPage{Action: "/sso/start/code", Attempt: "Zm9yZWdhdGU", Form: mailedForm, Others: "/sso/sign-in"},
-		"form-expired":      pages.FormPage{Action: "/sso/start/ward-ad", Title: "Sign in with your hospital account", Form: expiredForm()},
-		"form-mailed-no":    pages.FormPage{Action: "/sso/start/code", Form: wrongCode()},
-		"form-second":       pages.FormPage{Title: "Get a code by e-mail", Action: "/sso/start/code", Form: secondForm},
-		"form-organisation": pages.FormPage{Title: "Sign in with your institution", Action: "/sso/start/federation", Attempt: "Zm9yZWdhdGU", Form: organisations, Others: "/sso/sign-in"},
-		"form-email":        pages.FormPage{Action: "/sso/callback/code", Form: emailForm},
-		"form-app":          pages.FormPage{Action: "/sso/start/local", Form: authn.Form{Step: "totp", Fields: codeForm.Fields, Buttons: []authn.Button{{Name: "recovery", Label: "Use a recovery code"}, {Name: "restart", Label: "Start again"}}}, Others: "/sso/sign-in"},
-		"form-recovery":     pages.FormPage{Action: "/sso/start/local", Form: authn.Form{Step: "totp-recovery", Fields: []authn.Field{{Name: "code", Kind: "text", Label: "Recovery code"}}}},
-		"form-begin":        pages.FormPage{Action: "/sso/account/app", Form: authn.Form{Step: "totp-begin"}, Back: "/sso/account"},
-		"form-enrol":        pages.FormPage{Action: "/sso/start/local", Attempt: "Zm9yZWdhdGU", Form: enrolForm},
-		"form-enrol-wrong":  pages.FormPage{Action: "/sso/account/app", Form: wrongEnrolment(), Back: "/sso/account"},
-		"form-codes":        pages.FormPage{Action: "/sso/account", Form: recoveryCodes},
-		"form-change-app":   pages.FormPage{Action: "/sso/account/app", Form: authn.Form{Step: "totp-change", Fields: []authn.Field{{Name: "code", Kind: "text", Label: "Code"}}, Buttons: []authn.Button{{Name: "remove", Label: "Remove the app"}}}, Back: "/sso/account"},
-		"form-new-pass":     pages.FormPage{Action: "/sso/account/password", Form: newPassword, Back: "/sso/account"},
-		"account":           account,
-		"account-bare":      bareAccount(),
-		"form-emergency":    pages.FormPage{Title: "Emergency access", Action: "/sso/start/emergency", Attempt: "Zm9yZWdhdGU", Form: emergencyForm("root-1", "Say in a few words why you need this, and type the password again."), Others: "/sso/sign-in"},
-		"postform":          pages.PostForm{URL: "https://adfs.example/adfs/ls/", Fields: map[string]string{"SAMLRequest": "PHNhbWw+", "RelayState": "abc"}, To: "Microsoft"},
-		"postform-unnamed":  pages.PostForm{URL: "https://adfs.example/adfs/ls/", Fields: map[string]string{"submit": "x"}},
-		"handshake":         pages.Handshake{Others: "/sso/sign-in?choose=1&device=1&rd=%2Fwards%2F7"},
+		"chooser":          pages.Chooser{Choices: choices},
+		"chooser-problem":  pages.Chooser{Choices: choices, Problem: "Microsoft did not let you in. Choose another way, or try again."},
+		"chooser-form":     pages.Chooser{Choices: choices[:2], Form: local},
+		"chooser-wrong":    pages.Chooser{Choices: choices[:2], Form: &wrong},
+		"chooser-only":     pages.Chooser{Form: local},
+		"chooser-empty":    pages.Chooser{},
+		"chooser-resume":   pages.Chooser{Resume: &pages.Choice{Title: "Continue as Alice Archer", URL: "/sso/sign-in?rd=%2Fwards%2F7"}, Choices: choices[:2], Form: local, Problem: "You were signed out because nothing happened for a while."},
+		"chooser-back":     pages.Chooser{Resume: &pages.Choice{Title: "Continue as Alice Archer", URL: "/sso/sign-in?rd=%2Fwards%2F7"}, Choices: choices[:1]},
+		"chooser-address":  pages.Chooser{Form: discover, Others: another},
+		"chooser-unread":   pages.Chooser{Form: unread, Others: another},
+		"chooser-own":      pages.Chooser{Choices: choices[:2], Form: local, Others: &pages.Choice{Title: "Sign in with your organisation", URL: "/sso/sign-in?choose=mail&rd=%2Fwards%2F7"}},
+		"chooser-theirs":   pages.Chooser{Choices: choices[1:2], Others: another},
+		"chooser-returned": pages.Chooser{Resume: &pages.Choice{Title: "Continue as Alice Archer", URL: "/sso/sign-in?rd=%2Fwards%2F7"}, Form: discover, Others: another},
+		"keptform":         pages.KeptForm{Action: "/wards/7/notes", Field: "foregate-kept", Value: "send", Discard: "/sso/kept"},
+		"form-password":    pages.FormPage{Action: "/sso/callback/local", Attempt: "Zm9yZWdhdGU", Return: "/wards/7", Form: passwordForm(""), Others: "/sso/sign-in"},
+		"form-wrong":       pages.FormPage{Title: "Sign in with Careplan", Action: "/sso/callback/local", Form: passwordForm(mismatch), Others: "/sso/sign-in"},
+		"form-code":        pages.FormPage{Action: "/sso/callback/code", Form: codeForm, Others: "/sso/sign-in"},
+		"form-mailed":      pages.FormPage{Action: "/sso/start/code", Attempt: "Zm9yZWdhdGU", Form: mailedForm, Others: "/sso/sign-in"},
+		"form-expired":     pages.FormPage{Action: "/sso/start/ward-ad", Title: "Sign in with your hospital account", Form: expiredForm()},
+		"form-mailed-no":   pages.FormPage{Action: "/sso/start/code", Form: wrongCode()},
+		"form-second":      pages.FormPage{Title: "Get a code by e-mail", Action: "/sso/start/code", Form: secondForm},
+		"form-federation":  pages.FormPage{Title: "Sign in with your institution", Action: "/sso/start/federation", Attempt: "Zm9yZWdhdGU", Form: organisations, Others: "/sso/sign-in"},
+		"form-email":       pages.FormPage{Action: "/sso/callback/code", Form: emailForm},
+		"form-app":         pages.FormPage{Action: "/sso/start/local", Form: authn.Form{Step: "totp", Fields: codeForm.Fields, Buttons: []authn.Button{{Name: "recovery", Label: "Use a recovery code"}, {Name: "restart", Label: "Start again"}}}, Others: "/sso/sign-in"},
+		"form-recovery":    pages.FormPage{Action: "/sso/start/local", Form: authn.Form{Step: "totp-recovery", Fields: []authn.Field{{Name: "code", Kind: "text", Label: "Recovery code"}}}},
+		"form-begin":       pages.FormPage{Action: "/sso/account/app", Form: authn.Form{Step: "totp-begin"}, Back: "/sso/account"},
+		"form-enrol":       pages.FormPage{Action: "/sso/start/local", Attempt: "Zm9yZWdhdGU", Form: enrolForm},
+		"form-enrol-wrong": pages.FormPage{Action: "/sso/account/app", Form: wrongEnrolment(), Back: "/sso/account"},
+		"form-codes":       pages.FormPage{Action: "/sso/account", Form: recoveryCodes},
+		"form-change-app":  pages.FormPage{Action: "/sso/account/app", Form: authn.Form{Step: "totp-change", Fields: []authn.Field{{Name: "code", Kind: "text", Label: "Code from your app, or a recovery code"}}, Buttons: []authn.Button{{Name: "remove", Label: "Remove the app"}}}, Back: "/sso/account"},
+		"form-new-pass":    pages.FormPage{Action: "/sso/account/password", Form: newPassword, Back: "/sso/account"},
+		"account":          account,
+		"account-bare":     bareAccount(),
+		"form-emergency":   pages.FormPage{Title: "Emergency access", Action: "/sso/start/emergency", Attempt: "Zm9yZWdhdGU", Form: emergencyForm("root-1", "Say in a few words why you need this, and type the password again."), Others: "/sso/sign-in"},
+		"postform":         pages.PostForm{URL: "https://adfs.example/adfs/ls/", Fields: map[string]string{"SAMLRequest": "PHNhbWw+", "RelayState": "abc"}, To: "Microsoft"},
+		"postform-unnamed": pages.PostForm{URL: "https://adfs.example/adfs/ls/", Fields: map[string]string{"submit": "x"}},
+		"handshake":        pages.Handshake{Others: "/sso/sign-in?choose=1&device=1&rd=%2Fwards%2F7"},
 		"problem": pages.Problem{Heading: "You cannot use Careplan yet", Message: "You have signed in, but your account is not in the group of people who may use Careplan.",
 			Next: "Ask the head of your ward to request access for you.", Action: "Try again", ActionURL: "/wards/7", Code: "7KQ2-M4XD"},
 		"problem-bare": pages.Problem{},
@@ -232,7 +236,7 @@ func newPages(t testing.TB) *pages.Pages {
 func write(t testing.TB, look *pages.Look, page pages.Page) (*http.Response, string, *html.Node) {
 	t.Helper()
 	rec := httptest.NewRecorder()
-	newPages(t).Write(rec, http.StatusOK, look, page)
+	newPages(t).Write(rec, http.StatusOK, pages.Reader{}, look, page)
 	body := rec.Body.String()
 	doc, err := html.Parse(strings.NewReader(body))
 	if err != nil {

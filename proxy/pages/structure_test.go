@@ -138,9 +138,9 @@ func TestHeadingSaysWhatThePageIs(t *testing.T) {
 		"signout":          "Sign out of Careplan?",
 		"signout-bare":     "Sign out of Careplan?",
 		"trystart":         "Try “Sign in with Microsoft”", "tryout": "It works", "tryout-no": "It does not work yet",
-		"form-organisation": "Which is your organisation?",
-		"signedout":         "You are signed out",
-		"loopstop":          "We keep sending you round in circles",
+		"form-federation": "Which is your organisation?",
+		"signedout":       "You are signed out",
+		"loopstop":        "We keep sending you round in circles",
 	}
 	got := map[string]string{}
 	for name, page := range gallery() {
@@ -353,7 +353,7 @@ func TestSupportCodeAndWayOutAreShown(t *testing.T) {
 func TestHeadHasTheHeadersOfGet(t *testing.T) {
 	p := newPages(t)
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		p.Write(w, http.StatusForbidden, careplan, pages.Problem{})
+		p.Write(w, http.StatusForbidden, pages.Reader{}, careplan, pages.Problem{})
 	}))
 	defer srv.Close()
 	res, err := http.Head(srv.URL)
@@ -368,7 +368,7 @@ func TestHeadHasTheHeadersOfGet(t *testing.T) {
 
 func TestMissingPageIsAnErrorInPlainWords(t *testing.T) {
 	rec := httptest.NewRecorder()
-	newPages(t).Write(rec, http.StatusOK, careplan, nil)
+	newPages(t).Write(rec, http.StatusOK, pages.Reader{}, careplan, nil)
 	if rec.Code != http.StatusInternalServerError || !strings.Contains(rec.Body.String(), "try again") || rec.Header().Get("Content-Type") != "text/plain; charset=utf-8" {
 		t.Errorf("got %d %q", rec.Code, rec.Body)
 	}

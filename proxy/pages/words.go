@@ -18,8 +18,8 @@ type sheet struct {
 	next    string // address that the browser goes on to by itself
 }
 
-func (c Chooser) sheet(l *Look) sheet {
-	s := sheet{file: "chooser", heading: signInTo(l), problem: c.Problem}
+func (c Chooser) sheet(t *tongue, l *Look) sheet {
+	s := sheet{file: "chooser", heading: signInTo(t, l), problem: c.Problem}
 	if c.Form != nil {
 		s.posts = true
 		s.problem = cmp.Or(c.Form.Form.Problem, c.Problem)
@@ -27,44 +27,44 @@ func (c Chooser) sheet(l *Look) sheet {
 	return s
 }
 
-func (f FormPage) sheet(l *Look) sheet {
-	heading := f.words().heading
+func (f FormPage) sheet(t *tongue, l *Look) sheet {
+	heading := f.words(t).heading
 	if heading == "" {
-		heading = cmp.Or(plain(f.Title), signInTo(l))
+		heading = cmp.Or(plain(f.Title), signInTo(t, l))
 	}
 	return sheet{file: "formpage", heading: heading, problem: f.Form.Problem, posts: true}
 }
 
-func (p PostForm) sheet(*Look) sheet {
+func (p PostForm) sheet(*tongue, *Look) sheet {
 	s := sheet{file: "postform", heading: "One moment", posts: true}
 	s.script = link(p.URL) != "#" // pressing a button that leads here again would never end
 	return s
 }
 
-func (h Handshake) sheet(*Look) sheet {
+func (h Handshake) sheet(*tongue, *Look) sheet {
 	return sheet{file: "handshake", heading: "One moment", next: link(h.Others)}
 }
 
-func (KeptForm) sheet(*Look) sheet {
+func (KeptForm) sheet(*tongue, *Look) sheet {
 	return sheet{file: "keptform", heading: "Your form was kept", posts: true}
 }
 
-func (p Problem) sheet(*Look) sheet {
+func (p Problem) sheet(*tongue, *Look) sheet {
 	return sheet{file: "problem", heading: cmp.Or(plain(p.Heading), "Something went wrong")}
 }
 
-func (SignOut) sheet(l *Look) sheet {
+func (SignOut) sheet(t *tongue, l *Look) sheet {
 	if l.brand() == "" {
 		return sheet{file: "signout", heading: "Sign out?", posts: true}
 	}
-	return sheet{file: "signout", heading: "Sign out of " + l.brand() + "?", posts: true}
+	return sheet{file: "signout", heading: t.with("Sign out of {{.app}}?", "app", l.brand()), posts: true}
 }
 
-func (SignedOut) sheet(*Look) sheet {
+func (SignedOut) sheet(*tongue, *Look) sheet {
 	return sheet{file: "signedout", heading: "You are signed out"}
 }
 
-func (LoopStop) sheet(*Look) sheet {
+func (LoopStop) sheet(*tongue, *Look) sheet {
 	return sheet{file: "loopstop", heading: "We keep sending you round in circles"}
 }
 
@@ -76,7 +76,13 @@ type stepWords struct {
 	Button  string
 }
 
-func (f FormPage) words() stepWords {
+// words are in the reader's language.
+func (f FormPage) words(t *tongue) stepWords {
+	w := f.english(t)
+	return stepWords{t.say(w.heading), t.say(w.Lead), t.say(w.More), t.say(w.Button)}
+}
+
+func (f FormPage) english(t *tongue) stepWords {
 	address := plain(f.Form.Facts["address"])
 	switch f.Form.Step {
 	case "password":
@@ -88,14 +94,17 @@ func (f FormPage) words() stepWords {
 	case "code":
 		w := stepWords{heading: "Enter your code", Lead: "Type the code to finish signing in.", Button: "Continue"}
 		if address != "" {
-			w.Lead = "If " + address + " is known here, we have just sent a code to it."
-			w.More = "It can take a minute to arrive. Look among the unwanted mail (spam) too." + holds(f.Form.Facts["minutes"])
+			w.Lead = t.with("If {{.address}} is known here, we have just sent a code to it.", "address", address)
+			w.More = t.holds(f.Form.Facts["minutes"])
 		}
 		return w
 	case "proof":
 		w := stepWords{heading: "Is this your account?", Button: "Continue"}
-		w.Lead = "You sign in here this way for the first time. We have sent a code to " + cmp.Or(address, "the address on your account") + ": type it here, and you will not be asked again."
-		w.More = "It can take a minute to arrive. Look among the unwanted mail (spam) too." + holds(f.Form.Facts["minutes"])
+		w.Lead = "You sign in here this way for the first time. We have sent a code to the address on your account: type it here, and you will not be asked again."
+		if address != "" {
+			w.Lead = t.with("You sign in here this way for the first time. We have sent a code to {{.address}}: type it here, and you will not be asked again.", "address", address)
+		}
+		w.More = t.holds(f.Form.Facts["minutes"])
 		return w
 	case "totp":
 		return stepWords{heading: "Enter the code from your app", Button: "Continue",
@@ -141,23 +150,21 @@ func (f FormPage) words() stepWords {
 	}
 }
 
-// holds says how long a code is good for, where that is known.
-func holds(minutes string) string {
-	n, err := strconv.Atoi(minutes)
-	switch {
-	case err != nil || n < 1:
-		return ""
-	case n == 1:
-		return " The code holds for one minute."
+// holds says what helps to find a letter, and how long its code is good for where that
+// is known.
+func (t *tongue) holds(minutes string) string {
+	said := []string{t.say("It can take a minute to arrive. Look among the unwanted mail (spam) too.")}
+	if n, err := strconv.Atoi(minutes); err == nil && n > 0 {
+		said = append(said, t.counted("The code holds for {{.count}} minutes.", n))
 	}
-	return " The code holds for " + strconv.Itoa(n) + " minutes."
+	return strings.Join(said, " ")
 }
 
-func signInTo(l *Look) string {
+func signInTo(t *tongue, l *Look) string {
 	if l.brand() == "" {
 		return "Sign in"
 	}
-	return "Sign in to " + l.brand()
+	return t.with("Sign in to {{.app}}", "app", l.brand())
 }
 
 // link returns s if it is a path of this host or absolute https or http, and "#"

@@ -1,0 +1,28 @@
+package command
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+
+	"foregate/internal/config"
+	"foregate/proxy/pages"
+)
+
+// The configuration offers the languages that there are.
+func TestLanguagesOfTheConfigurationAreThoseOfThePages(t *testing.T) {
+	field, ok := reflect.TypeFor[config.Page]().FieldByName("Languages")
+	if !ok {
+		t.Fatal("no such key")
+	}
+	var tags []string
+	for _, l := range pages.Languages() {
+		tags = append(tags, l.Tag)
+	}
+	if got, want := field.Tag.Get("enum"), strings.Join(tags, "|"); got != want {
+		t.Errorf("allowed are %s, want %s", got, want)
+	}
+	if got, want := field.Tag.Get("default"), "["+strings.Join(tags, ", ")+"]"; got != want {
+		t.Errorf("default is %s, want %s", got, want)
+	}
+}
