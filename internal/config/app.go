@@ -121,5 +121,5 @@ type Page struct {
 	Help   string     `yaml:"help" doc:"Words below the form: whom to ask."`
 	Footer string     `yaml:"footer" doc:"Words at the bottom of the page."`
 
-	Languages []string `yaml:"languages" default:"[en, de]" enum:"en|de" doc:"Languages that the pages are offered in. The first is spoken where the browser asks for none of them."`
+	Languages []string `yaml:"languages" default:"[en, cy, de, fr, nl, es]" enum:"en|cy|de|fr|nl|es" doc:"Languages that the pages are offered in. The first is spoken where the browser asks for none of them."`
 }

@@ -34,7 +34,11 @@ func Languages() []Language { return slices.Clone(languages) }
 
 var languages = []Language{
 	{"en", "English", "ltr"},
+	{"cy", "Cymraeg", "ltr"},
 	{"de", "Deutsch", "ltr"},
+	{"fr", "Français", "ltr"},
+	{"nl", "Nederlands", "ltr"},
+	{"es", "Español", "ltr"},
 }
 
 // tongue says everything in one language. It is safe for concurrent use.

@@ -138,7 +138,12 @@ func TestEveryNumberHasItsWords(t *testing.T) {
 			}
 		}
 	}
-	for tag, want := range map[string]string{"en": "12,345 days ago", "de": "vor 12.345 Tagen"} {
+	for n, want := range map[int]string{0: "0 awr yn ôl", 1: "awr yn ôl", 2: "dwy awr yn ôl", 3: "3 awr yn ôl", 6: "6 awr yn ôl"} {
+		if got, _ := p.Counted("cy", "{{.count}} hours ago", n); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	for tag, want := range map[string]string{"en": "12,345 days ago", "de": "vor 12.345 Tagen", "es": "hace 12.345 días", "nl": "12.345 dagen geleden", "cy": "12,345 diwrnod yn ôl", "fr": "il y a 12\u00a0345 jours"} {
 		if got, err := p.Counted(tag, "{{.count}} days ago", 12345); got != want || err != nil {
 			t.Errorf("%s: got %q, %v, want %q", tag, got, err, want)
 		}
@@ -157,7 +162,7 @@ func TestTimesAreInPlainWords(t *testing.T) {
 		}
 	}
 	zone := at.Format("MST")
-	for tag, want := range map[string]string{"en": "5 March 2026, 07:04 " + zone, "de": "5. März 2026, 07:04 Uhr " + zone} {
+	for tag, want := range map[string]string{"en": "5 March 2026, 07:04 " + zone, "de": "5. März 2026, 07:04 Uhr " + zone, "es": "5 de marzo de 2026, 07:04 " + zone, "cy": "5 Mawrth 2026, 07:04 " + zone} {
 		if got := p.Moment(tag, at); got != want {
 			t.Errorf("%s: got %q, want %q", tag, got, want)
 		}
@@ -184,6 +189,10 @@ func TestLanguageOfAReader(t *testing.T) {
 		{nil, "", "x-klingon", "en"},
 		{nil, "", "\x00\xff;q=;;,,", "en"},
 		{nil, "", "de," + strings.Repeat(" ", 300), "en"},
+		{nil, "", "cy-GB,cy;q=0.9,en-GB;q=0.8", "cy"},
+		{nil, "", "fr-CA", "fr"},
+		{nil, "", "nl-BE;q=0.8, ja", "nl"},
+		{nil, "", "es-419,es;q=0.9", "es"},
 		{nil, "en", "de", "en"},
 		{nil, "de", "", "de"},
 		{nil, "xx", "de", "de"},

@@ -40,12 +40,10 @@ func (t *tongue) value(f Fact, now time.Time) string {
 	if f.Value != "" {
 		said = append(said, f.Value)
 	}
-	switch {
-	case !f.Since.IsZero() && len(said) > 0:
+	if !f.Since.IsZero() {
 		said = append(said, t.ago(f.Since, now))
-	case !f.Since.IsZero():
-		said = append(said, t.with("since {{.when}}", "when", t.ago(f.Since, now)))
-	case !f.Until.IsZero():
+	}
+	if !f.Until.IsZero() {
 		said = append(said, t.moment(f.Until))
 	}
 	joined := strings.Join(said, ", ")
