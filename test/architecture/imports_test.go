@@ -28,6 +28,7 @@ var may = []struct {
 	{"authn/mailcode", []string{"authn", "internal/address", "internal/onetime"}},
 	{"authn/local", []string{"authn", "internal/lockout", "internal/queue"}},
 	{"authn/ldap", []string{"authn", "internal/lockout", "internal/queue"}},
+	{"authn/saml", []string{"authn", "internal/lockout"}},
 	{"authn/*", []string{"authn"}},
 	{"cookies", []string{"authn"}},
 	{"cookies/storetest", []string{"cookies"}},
