@@ -26,13 +26,6 @@ const TryLife = 10 * time.Minute
 // keepTry is the key in Attempt.Values of who tries.
 const keepTry = "try"
 
-// ticket is what a try-out may be of.
-type ticket struct {
-	Method string `json:"m"`
-	App    string `json:"a"`
-	Actor  string `json:"b"`
-}
-
 // ErrNoTry is returned by Ticket for what cannot be tried.
 var ErrNoTry = errors.New("there is no such method at such an app")
 
@@ -108,23 +101,11 @@ func (s *Server) tryOut(x *exchange, r *http.Request, set *Set, name string) err
 	case t.Method != name || t.App != x.app.Name || m.emergency() != nil:
 		return refuse(http.StatusNotFound, "a ticket for method %q at app %q", t.Method, t.App)
 	case r.Method != http.MethodPost:
-		s.Pages.Write(x, http.StatusOK, x.look(), pages.TryStart{Title: m.Title, Action: s.Prefix + "/try/" + name, Ticket: held})
+		s.Pages.Write(x, http.StatusOK, pages.Reader{}, x.look(), pages.TryStart{Title: m.Title, Action: s.Prefix + "/try/" + name, Ticket: held})
 		return nil
 	}
 	s.Sessions.LetGo(r.Context(), held)
 	return s.beginTry(x, r, m, t)
-}
-
-func (s *Server) ticket(ctx context.Context, held string) (ticket, error) {
-	data, err := s.Sessions.Held(ctx, held)
-	var t ticket
-	if err == nil {
-		err = json.Unmarshal(data, &t)
-	}
-	if err != nil {
-		return t, authn.Invalid("This link was used already, or it is too old. Ask for a new one where you got it.", fmt.Errorf("ticket of a try-out: %w", err))
-	}
-	return t, nil
 }
 
 func (s *Server) beginTry(x *exchange, r *http.Request, m *Method, t ticket) error {
@@ -182,7 +163,7 @@ func (s *Server) tried(x *exchange, m *Method, a *authn.Attempt, o outcome) erro
 		result = "failed"
 	}
 	s.noteTry(x, m, a, &o, result)
-	s.Pages.Write(x, http.StatusOK, x.look(), p)
+	s.Pages.Write(x, http.StatusOK, pages.Reader{}, x.look(), p) // in English, as the configuration is
 	return nil
 }
 

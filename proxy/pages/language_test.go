@@ -46,7 +46,7 @@ func accented(id string) string {
 
 // given is what the gallery says that is no sentence of ours: names, addresses, and
 // what an operator wrote.
-var given = []string{
+var given = []string{"County Hospital",
 	careplan.Help, "For staff of St Elsewhere Hospital only.", "What you do here is recorded.",
 	"Sign in with Microsoft", "Sign in with your hospital account", "Sign in with Careplan", "Careplan user name and password",
 	"Microsoft did not let you in. Choose another way, or try again", "You may still be signed in at Microsoft", "You cannot use Careplan yet",
@@ -69,6 +69,9 @@ func TestNothingOnAPageIsInEnglishOnly(t *testing.T) {
 		return pairs
 	}())...)
 	for name, page := range gallery() {
+		if strings.HasPrefix(name, "try") {
+			continue // for administrators, in the words of the configuration
+		}
 		rec := httptest.NewRecorder()
 		p.Write(rec, http.StatusOK, pages.Reader{Language: "mk"}, careplan, page)
 		doc, err := html.Parse(rec.Body)

@@ -71,6 +71,8 @@ func said(t *testing.T) map[string]string {
 				return err
 			case d.IsDir() && slices.Contains(silent, d.Name()):
 				return fs.SkipDir
+			case d.Name() == "tryout.go": // for administrators, in the words of the configuration
+				return nil
 			case d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go"):
 				return nil
 			}

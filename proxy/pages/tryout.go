@@ -45,11 +45,11 @@ type TryHeader struct {
 	None  bool   // it is not sent
 }
 
-func (t TryStart) sheet(*Look) sheet {
+func (t TryStart) sheet(*tongue, *Look) sheet {
 	return sheet{file: "trystart", heading: "Try “" + short(t.Title) + "”", posts: true}
 }
 
-func (t TryOut) sheet(*Look) sheet {
+func (t TryOut) sheet(*tongue, *Look) sheet {
 	s := sheet{file: "tryout", heading: "It works", wide: true}
 	if t.LetIn == "" {
 		s.heading = "It does not work yet"

@@ -140,7 +140,7 @@ func (f FormPage) english(t *tongue) stepWords {
 	case "organisation":
 		w := stepWords{heading: "Which is your organisation?", Button: "Search", Lead: "Type a part of its name, then choose it."}
 		if n, err := strconv.Atoi(f.Form.Facts["more"]); err == nil && n > 0 {
-			w.More = "There are " + strconv.Itoa(n) + " more that fit: type more of the name."
+			w.More = t.counted("{{.count}} more fit. Type more of the name.", n)
 		}
 		return w
 	case "email":

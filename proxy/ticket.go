@@ -1,0 +1,28 @@
+package proxy
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"foregate/authn"
+)
+
+// ticket is what a try-out may be of.
+type ticket struct {
+	Method string `json:"m"`
+	App    string `json:"a"`
+	Actor  string `json:"b"`
+}
+
+func (s *Server) ticket(ctx context.Context, held string) (ticket, error) {
+	data, err := s.Sessions.Held(ctx, held)
+	var t ticket
+	if err == nil {
+		err = json.Unmarshal(data, &t)
+	}
+	if err != nil {
+		return t, authn.Invalid("This link was used already, or it is too old. Ask for a new one where you got it.", fmt.Errorf("ticket of a try-out: %w", err))
+	}
+	return t, nil
+}
