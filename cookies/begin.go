@@ -17,6 +17,7 @@ type Opening struct {
 	Limits   Limits
 	App      string // for lists of sessions: where the person signed in …
 	Client   string // … and from which address
+	Fleeting bool   // the cookie ends with the browser, whatever is configured
 }
 
 // Start signs a browser in: always with a new session, never with one that the
@@ -43,7 +44,7 @@ func (s *Sessions) Start(ctx context.Context, w http.ResponseWriter, r *http.Req
 	s.endLone(w, r, secure)
 	c := s.cookie(secure)
 	c.Value = value
-	if s.cfg.Persistent {
+	if s.cfg.Persistent && !o.Fleeting {
 		c.MaxAge = int(o.Limits.Lifetime / time.Second)
 	}
 	setCookie(w, c)

@@ -98,6 +98,7 @@ func (s *Server) forward(x *exchange, r *http.Request, sess *cookies.Session) er
 	if sess != nil {
 		trip.Who = x.app.credentials(sess)
 	}
+	trip.Fleeting = s.shared(x)
 	if isUpgrade(r) {
 		if err := sameOrigin(x, r); err != nil {
 			return err

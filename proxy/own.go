@@ -94,12 +94,12 @@ func (s *Server) session(x *exchange, r *http.Request) error {
 		s.Sessions.Touch(sess)
 	}
 	now := time.Now()
-	pages.JSON(x, http.StatusOK, map[string]any{
+	pages.JSON(x, http.StatusOK, s.finish(x, map[string]any{
 		"user": sess.Identity.User, "name": sess.Identity.Name, "email": sess.Identity.Email,
 		"method": sess.Identity.Method, "groups": sess.Identity.Groups,
 		"seconds_left":          int(s.Sessions.Left(sess).Seconds()), // if nobody does anything
 		"lifetime_seconds_left": int(sess.Ends().Sub(now).Seconds()),
-	})
+	}))
 	return nil
 }
 

@@ -68,7 +68,7 @@ func (s *Server) reenter(x *exchange, r *http.Request, set *Set, sess *cookies.S
 // still vouches for the person is asked when they do come back.
 func (s *Server) mayReenter(x *exchange, r *http.Request, set *Set, sess *cookies.Session) bool {
 	terms := x.app.terms(sess.Identity.Method)
-	if !terms.Reentry || !x.app.offers(sess.Identity.Method) {
+	if !terms.Reentry || s.shared(x) || !x.app.offers(sess.Identity.Method) {
 		return false
 	}
 	renewable := !sess.Identity.Renew.IsZero() && terms.Current == 0 && set.refresher(sess.Identity.Method) != nil

@@ -28,9 +28,10 @@ type App struct {
 	Activity    Activity
 	Roles       accounts.Roles
 	Look        pages.Look
-	ReturnHosts []string // further hosts that a sign-in may return to; ".example.org" covers subdomains
-	RawPath     bool     // encoded and doubled slashes reach the application
-	Audience    string   // which sessions are good here
+	ReturnHosts []string       // further hosts that a sign-in may return to; ".example.org" covers subdomains
+	RawPath     bool           // encoded and doubled slashes reach the application
+	Audience    string         // which sessions are good here
+	Shared      []netip.Prefix // where devices are that several people share; see shared.go
 
 	metrics appMetrics
 }

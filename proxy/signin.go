@@ -37,7 +37,7 @@ func (s *Server) beginFor(x *exchange, r *http.Request, m *Method, rd string, au
 	a.Hint = hint
 	a.Provider = r.URL.Query().Get("idp")
 	s.recall(x, r, m, a)
-	a.Fresh = r.URL.Query().Get("fresh") != "" || s.mustProve(x, r, m.Name)
+	a.Fresh = r.URL.Query().Get("fresh") != "" || s.mustProve(x, r, m.Name) || s.shared(x)
 	ctx, cancel := context.WithTimeout(r.Context(), signInTime)
 	defer cancel()
 	reply, err := m.begin(ctx, a)
@@ -288,7 +288,7 @@ func (s *Server) letIn(x *exchange, r *http.Request, m *Method, a *authn.Attempt
 	}
 	id.Placed = s.set.Load().placed(m.Name) != nil
 	sess, err := s.Sessions.Start(r.Context(), x, r, x.secure, cookies.Opening{
-		Audience: x.app.Audience, Limits: x.app.terms(m.Name).Limits, App: x.app.Name, Client: x.peer,
+		Audience: x.app.Audience, Limits: x.app.terms(m.Name).Limits, App: x.app.Name, Client: x.peer, Fleeting: s.shared(x),
 	}, id)
 	if err != nil {
 		return storeDown(fmt.Errorf("starting a session: %w", err))
@@ -296,6 +296,7 @@ func (s *Server) letIn(x *exchange, r *http.Request, m *Method, a *authn.Attempt
 	s.Attempts.Drop(x, r, x.secure, a.ID)
 	x.who = &sess.Identity
 	switch {
+	case s.shared(x): // whose way in it was is nobody else's business
 	case m.federated():
 		s.Attempts.Remember(x, x.secure, m.Name, recentWith(s.Attempts.Recent(r, x.secure, m.Name), id.Issuer)...)
 	case m.recognises() || s.set.Load().owner(m.Name) != nil:

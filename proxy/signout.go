@@ -66,6 +66,7 @@ func (s *Server) endSession(x *exchange, r *http.Request, set *Set, everywhere b
 			Err:    err, Status: http.StatusServiceUnavailable, RetryAfter: storeRetry,
 		}
 	}
+	s.leaveNothing(x)
 	x.who = &sess.Identity
 	s.Log.Info("signed out", "request_id", x.id, "app", x.app.Name, "method", sess.Identity.Method,
 		"user", sess.Identity.User, "session", sess.Handle(), "client", x.peer)

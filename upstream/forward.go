@@ -23,6 +23,11 @@ type Trip struct {
 	// section 6.1, asks for after doubtful framing. It has no effect on an upgrade.
 	CloseAfter bool
 
+	// Fleeting keeps the response out of the browser's cache, where the next person at a
+	// shared device would find it: all but what the application calls public, and style
+	// sheets, scripts and fonts.
+	Fleeting bool
+
 	// Response is put on the final response: Set-Cookie beside the application's
 	// own, everything else in place of it. What a handler sets on the
 	// ResponseWriter instead would go out with a 1xx, and be lost after it. Pages

@@ -30,6 +30,11 @@ func (u *Upstream) modifyResponse(res *http.Response) error {
 	u.dropOwnCookies(res.Header)
 	p.outward(res.Header)
 	delete(res.Header, "Alt-Svc") // would lead the browser past us
+	if p.trip.Fleeting && personal(res.Header) {
+		res.Header.Set("Cache-Control", "no-store")
+		delete(res.Header, "Expires")
+		delete(res.Header, "Pragma")
+	}
 	for name, values := range p.trip.Response {
 		if name == "Set-Cookie" {
 			values = append(slices.Clip(res.Header[name]), values...)

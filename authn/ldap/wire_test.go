@@ -44,7 +44,7 @@ func TestAnswersWithoutAnEndAreCutOff(t *testing.T) {
 	reply, err := b.signIn(t.Context(), "alice", ldaptest.Password, ward)
 	took := time.Since(start)
 	runtime.ReadMemStats(&after)
-	if reply != nil || status(t, err) != 503 || took > 5*time.Second {
+	if reply != nil || status(t, err) != 503 || took > 15*time.Second { // it takes two; machines may be busy
 		t.Errorf("sign in = %v, %v after %v, want an error of 503", reply, err, took)
 	}
 	if grown := int64(after.HeapSys) - int64(before.HeapSys); grown > 512<<20 {

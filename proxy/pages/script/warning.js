@@ -21,6 +21,7 @@
       text-align: center; text-decoration: none; color: #fff; background: #15616d; border: 2px solid #15616d; border-radius: 8px; cursor: pointer }
     button + a, a + button { margin-top: .75rem; color: #15616d; background: transparent }
     :focus-visible { outline: 3px solid #17212a; outline-offset: 2px }
+    .finish { position: fixed; inset: auto 1rem 1rem auto } .finish a { padding-inline: 1.5rem; box-shadow: 0 1px 6px #0f1c2666 }
     [hidden] { display: none }
     @media (prefers-color-scheme: dark) {
       dialog { color: #e9eef2; background: #1c242b; border-top-color: #7fd1de }
@@ -36,6 +37,8 @@
   const leave = add(dialog, 'a', 'Sign out now', { href: new URL('sign-out', script.src) });
   const again = add(dialog, 'a', 'Sign in again in a new tab', { target: '_blank', rel: 'noopener' });
   const close = add(dialog, 'button', 'Close', { type: 'button' });
+  const finish = add(shadow, 'nav', '', { ariaLabel: 'Shared device', className: 'finish', hidden: true });
+  add(finish, 'a', 'Finish', { href: new URL('sign-out', script.src) });
   dialog.setAttribute('aria-labelledby', 'title');
   dialog.setAttribute('aria-describedby', 'words');
 
@@ -57,7 +60,9 @@
     if (answer.status === 401) return ended(await answer.json().catch(() => ({})));
     if (!answer.ok) return later(10);
     seen = false;
-    const left = (await answer.json()).seconds_left;
+    const { seconds_left: left, shared } = await answer.json();
+    finish.hidden = !shared;
+    if (shared && !host.isConnected) document.body.append(host);
     ends = Date.now() + left * 1000;
     if (left > before) {
       if (dialog.open) dialog.close();
@@ -78,6 +83,7 @@
   }
 
   function ended(answer) {
+    finish.hidden = true;
     if (seen) return later(most); // said once; what is on the page stays
     seen = true;
     title.textContent = 'You were signed out';
