@@ -41,6 +41,7 @@ type Attempts struct {
 	turns names
 
 	awayCookie names
+	speech     names
 	wayCookie  names
 	ways       codec
 }
@@ -61,6 +62,7 @@ func NewAttempts(cfg Config) (*Attempts, error) {
 	}
 	a.turns = newNames(cfg.Name+turnsSuffix, "")
 	a.awayCookie = newNames(cfg.Name+awaySuffix, "")
+	a.speech = newNames(cfg.Name+speechSuffix, "")
 	a.wayCookie = newNames(cfg.Name+waySuffix, "")
 	for slot := range a.names {
 		a.names[slot] = newNames(fmt.Sprintf("%s%s%d", cfg.Name, attemptInfix, slot), "")
@@ -192,6 +194,10 @@ func (a *Attempts) TurnsName(secure bool) string { return a.turns.session(secure
 // AwayName is the name of the cookie in which the proxy remembers that a person
 // who was away has seen the sign-in page.
 func (a *Attempts) AwayName(secure bool) string { return a.awayCookie.session(secure) }
+
+// LanguageName is the name of the cookie in which the proxy remembers the language that
+// a person chose.
+func (a *Attempts) LanguageName(secure bool) string { return a.speech.session(secure) }
 
 // Any reports whether r's browser has an attempt that Find could return.
 func (a *Attempts) Any(r *http.Request, secure bool) bool {

@@ -12,6 +12,7 @@ const (
 	turnsSuffix   = "-turns"     // counts automatic starts, see Attempts.TurnsName
 	awaySuffix    = "-away"      // the sign-in page was shown after a session was idle, see Attempts.AwayName
 	waySuffix     = "-way"       // how the browser signed in last, see Attempts.Remember
+	speechSuffix  = "-language"  // the language that the person chose, see Attempts.LanguageName
 	keptSuffix    = "-kept"      // opens a form that is kept, see Sessions.Keep
 	loneSuffix    = "-emergency" // a whole session, see Sessions.StartLone
 	slots         = 6
@@ -56,7 +57,7 @@ func (n *names) own(name string) bool {
 		return true
 	}
 	rest, ok := strings.CutPrefix(name, n.base)
-	if !ok || rest == "" || rest == turnsSuffix || rest == awaySuffix || rest == waySuffix || rest == keptSuffix || rest == loneSuffix {
+	if !ok || rest == "" || rest == turnsSuffix || rest == awaySuffix || rest == waySuffix || rest == speechSuffix || rest == keptSuffix || rest == loneSuffix {
 		return ok
 	}
 	slot, ok := strings.CutPrefix(rest, attemptInfix)

@@ -64,6 +64,7 @@ func TestOwnNames(t *testing.T) {
 	for name, want := range map[string]bool{
 		"foregate": true, "__Host-foregate": true, "__Secure-foregate": true,
 		"foregate-attempt-0": true, "__Host-foregate-attempt-5": true, "__Secure-foregate-attempt-3": true,
+		"foregate-language": true, "__Host-foregate-language": true, "foregate-language2": false,
 		"foregate_admin": true, "__Host-foregate_admin": true, "foregate_admin2": false,
 		"foregate-attempt-6": false, "foregate-attempt-": false, "foregate-attempt-00": false, "foregate-attempt-x": false,
 		"foregate2": false, "foregate-theme": false, "Foregate": false, "__host-foregate": false, "": false,

@@ -58,6 +58,8 @@ func (s *Server) own(x *exchange, r *http.Request, set *Set, rest string) error 
 		return s.offerKept(x, r)
 	case verb == "kept" && name == "" && post:
 		return s.discardKept(x, r)
+	case verb == "language" && name == "" && read:
+		return s.language(x, r)
 	case verb == "warning.js" && name == "" && read:
 		pages.WriteWarning(x)
 		return nil
@@ -68,7 +70,7 @@ func (s *Server) own(x *exchange, r *http.Request, set *Set, rest string) error 
 		return nil
 	}
 	switch verb {
-	case "sign-in", "discover", "start", "callback", "sign-out", "backchannel", "frontchannel", "metadata", "acs", "slo", "session", "account", "kept", "keys", "try":
+	case "sign-in", "discover", "start", "callback", "sign-out", "backchannel", "frontchannel", "metadata", "acs", "slo", "session", "account", "kept", "keys", "try", "language":
 		return refuse(http.StatusMethodNotAllowed, "%s below the prefix", r.Method)
 	}
 	return refuse(http.StatusNotFound, "no such address below the prefix")

@@ -1,10 +1,14 @@
 package pages_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +26,35 @@ const runAxe = `axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wc
 // tooSmall lists what is hard to hit with a thumb, in CSS pixels.
 const tooSmall = `[...document.querySelectorAll("a, button, input:not([type=hidden])")]
 	.filter(e => e.getBoundingClientRect().height < 44 || e.getBoundingClientRect().width < 44).map(e => e.outerHTML)`
+
+// broken lists the words of headings, buttons and links that do not fit into one line.
+const broken = `[...document.querySelectorAll("h1, h2, a, button, label, dt")].flatMap(e => {
+	const walk = document.createTreeWalker(e, NodeFilter.SHOW_TEXT), found = []
+	for (let n; n = walk.nextNode();) for (const m of n.data.matchAll(/[^\s-]+/g)) {
+		const r = document.createRange()
+		r.setStart(n, m.index); r.setEnd(n, m.index + m[0].length)
+		if (new Set([...r.getClientRects()].map(c => Math.round(c.top))).size > 1) found.push(m[0])
+	}
+	return found})`
+
+// shoot leaves a picture of the page where SHOTS names a folder.
+func shoot(t *testing.T, ctx context.Context, name string) {
+	t.Helper()
+	folder := os.Getenv("SHOTS")
+	if folder == "" {
+		return
+	}
+	picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, name+".png"), picture, 0o600); err != nil {
+		t.Error(err)
+	}
+}
 
 // axeSource is axe.min.js of the npm package axe-core.
 func axeSource(t *testing.T) string {
@@ -49,6 +82,7 @@ func TestEveryPageIsAccessible(t *testing.T) {
 	}
 	origin := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		name, look, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+		look, language, _ := strings.Cut(look, "/")
 		page, ok := gallery()[name]
 		if !ok { // where the forms are posted to: the browser stays on the page
 			w.WriteHeader(http.StatusNoContent)
@@ -58,24 +92,34 @@ func TestEveryPageIsAccessible(t *testing.T) {
 			form.URL = "http://" + r.Host + "/posted"
 			page = form
 		}
-		p.Write(w, http.StatusOK, pages.Reader{}, looks[look], page)
+		p.Write(w, http.StatusOK, pages.Reader{Language: language, Choose: "/sso/language?rd=%2F&to="}, looks[look], page)
 	})
 	views := []struct {
 		look, scheme string
 		width        int64
 	}{{"full", "light", 320}, {"full", "dark", 1280}, {"pale", "light", 768}, {"plain", "dark", 320}, {"dark", "dark", 768}} // 320 is 1280 at 400 %
-	for name := range gallery() {
-		for _, v := range views {
-			do(t, ctx, chromedp.EmulateViewport(v.width, 800), scheme(v.scheme), chromedp.Navigate(origin+"/"+name+"/"+v.look))
-			evaluate[json.RawMessage](t, ctx, axe+"; true")
-			for _, fault := range evaluate[[]string](t, ctx, runAxe) {
-				t.Errorf("%s, %+v: %s", name, v, fault)
+	for i, name := range slices.Sorted(maps.Keys(gallery())) {
+		for j, l := range pages.Languages() {
+			visit := views[:1] // every language where there is least room …
+			if i%len(pages.Languages()) == j {
+				visit = views // … and one of them everywhere
 			}
-			for _, fault := range evaluate[[]string](t, ctx, tooSmall) {
-				t.Errorf("%s, %+v: too small: %s", name, v, fault)
-			}
-			if got := evaluate[int64](t, ctx, "document.documentElement.scrollWidth"); got > v.width {
-				t.Errorf("%s, %+v: scrolls sideways, %d wide", name, v, got)
+			for _, v := range visit {
+				do(t, ctx, chromedp.EmulateViewport(v.width, 800), scheme(v.scheme), chromedp.Navigate(origin+"/"+name+"/"+v.look+"/"+l.Tag))
+				evaluate[json.RawMessage](t, ctx, axe+"; true")
+				for _, fault := range evaluate[[]string](t, ctx, runAxe) {
+					t.Errorf("%s, %s, %+v: %s", name, l.Tag, v, fault)
+				}
+				for _, fault := range evaluate[[]string](t, ctx, tooSmall) {
+					t.Errorf("%s, %s, %+v: too small: %s", name, l.Tag, v, fault)
+				}
+				if got := evaluate[int64](t, ctx, "document.documentElement.scrollWidth"); got > v.width {
+					t.Errorf("%s, %s, %+v: scrolls sideways, %d wide", name, l.Tag, v, got)
+				}
+				for _, word := range evaluate[[]string](t, ctx, broken) {
+					t.Errorf("%s, %s, %+v: %q is broken within a word", name, l.Tag, v, word)
+				}
+				shoot(t, ctx, name+"-"+l.Tag+"-"+v.look+"-"+v.scheme)
 			}
 		}
 	}

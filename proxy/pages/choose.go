@@ -17,12 +17,12 @@ func (p *Pages) Language(look *Look, chosen, accept string) string {
 	if look == nil {
 		look = &Look{}
 	}
-	if look.offers(chosen) {
+	if look.Offers(chosen) {
 		return chosen
 	}
 	for _, tag := range wanted(accept) {
 		_, i, confidence := p.matcher.Match(tag)
-		if confidence > language.No && look.offers(languages[i].Tag) {
+		if confidence > language.No && look.Offers(languages[i].Tag) {
 			return languages[i].Tag
 		}
 	}
@@ -44,18 +44,43 @@ func wanted(accept string) []language.Tag {
 	return tags
 }
 
-// offers reports whether pages of the application are to be had in a language.
-func (l *Look) offers(tag string) bool {
+// Offers reports whether pages of the application are to be had in a language.
+func (l *Look) Offers(tag string) bool {
 	known := slices.ContainsFunc(languages, func(l Language) bool { return l.Tag == tag })
 	return known && (len(l.Languages) == 0 || slices.Contains(l.Languages, tag))
 }
 
 // own is the language of the application.
 func (l *Look) own() string {
-	if len(l.Languages) > 0 && l.offers(l.Languages[0]) {
+	if len(l.Languages) > 0 && l.Offers(l.Languages[0]) {
 		return l.Languages[0]
 	}
 	return languages[0].Tag
+}
+
+// tongueLink is one language at the foot of a page.
+type tongueLink struct {
+	Language
+	URL     string
+	Current bool
+}
+
+// links lead from a page to itself in every language that is offered. There are none
+// where there is no choice, or where the page cannot be shown once more.
+func (t *tongue) links(s sheet, r Reader, look *Look) []tongueLink {
+	if r.Choose == "" || s.once {
+		return nil
+	}
+	var all []tongueLink
+	for _, l := range languages {
+		if look.Offers(l.Tag) {
+			all = append(all, tongueLink{l, link(r.Choose + l.Tag), l.Tag == t.Tag})
+		}
+	}
+	if len(all) < 2 {
+		return nil
+	}
+	return all
 }
 
 // tongue is that of a reader.

@@ -244,6 +244,46 @@ func TestPagesSayWhichLanguageTheyAreIn(t *testing.T) {
 	}
 }
 
+// Every page offers its languages, but those that cannot be shown once more.
+func TestPagesOfferTheirLanguages(t *testing.T) {
+	p := newPages(t)
+	for name, page := range gallery() {
+		rec := httptest.NewRecorder()
+		p.Write(rec, http.StatusOK, pages.Reader{Language: "cy", Choose: "/sso/language?rd=%2F&to="}, careplan, page)
+		doc, err := html.Parse(rec.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkIDs(t, doc)
+		checkNothingLoads(t, doc)
+		var tags []string
+		for _, a := range all(doc, "a") {
+			if !has(a, "hreflang") {
+				continue
+			}
+			tag := attr(a, "hreflang")
+			tags = append(tags, tag)
+			if attr(a, "lang") != tag || attr(a, "href") != "/sso/language?rd=%2F&to="+tag || has(a, "aria-current") != (tag == "cy") {
+				t.Errorf("%s: %v", name, a.Attr)
+			}
+		}
+		want := "en cy de fr nl es"
+		if name == "form-codes" || name == "handshake" || strings.HasPrefix(name, "postform") {
+			want = ""
+		}
+		if got := strings.Join(tags, " "); got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+	for _, look := range []*pages.Look{{Languages: []string{"de"}}, {Languages: []string{"xx", "de"}}} {
+		rec := httptest.NewRecorder()
+		p.Write(rec, http.StatusOK, pages.Reader{Choose: "/sso/language?to="}, look, pages.Problem{})
+		if strings.Contains(rec.Body.String(), "hreflang") {
+			t.Errorf("%v: a choice of one", look.Languages)
+		}
+	}
+}
+
 func BenchmarkWrite(b *testing.B) {
 	p := newPages(b)
 	page := gallery()["chooser-form"]

@@ -13,6 +13,7 @@ const (
 // Reader is whom a page is for. The zero value reads English.
 type Reader struct {
 	Language string // as Pages.Language returns it
+	Choose   string // address that, with a tag behind it, shows the page in that language; may be empty
 }
 
 // Page is what to tell somebody: Chooser, FormPage, PostForm, Handshake, KeptForm, Problem,

@@ -108,7 +108,7 @@ func (p *Pages) Write(w http.ResponseWriter, status int, reader Reader, look *Lo
 	}
 	nonce := rand.Text()
 	t := p.tongue(reader)
-	body, s, err := t.page(nonce, look, page)
+	body, s, err := t.page(nonce, reader, look, page)
 	h := w.Header()
 	if _, set := h["Vary"]; !set {
 		h["Vary"] = spoken[:1:1]
@@ -143,10 +143,11 @@ type view struct {
 	Palette palette
 	Help    string
 	Footer  string
+	Tongues []tongueLink
 	Page    Page
 }
 
-func (t *tongue) page(nonce string, look *Look, page Page) ([]byte, sheet, error) {
+func (t *tongue) page(nonce string, reader Reader, look *Look, page Page) ([]byte, sheet, error) {
 	if page == nil {
 		return nil, sheet{}, fmt.Errorf("pages: render: no page")
 	}
@@ -167,6 +168,7 @@ func (t *tongue) page(nonce string, look *Look, page Page) ([]byte, sheet, error
 		Palette: paletteOf(look.Colour),
 		Help:    look.Help,
 		Footer:  look.Footer,
+		Tongues: t.links(s, reader, look),
 		Page:    page,
 	}
 	var b bytes.Buffer

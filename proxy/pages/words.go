@@ -16,6 +16,7 @@ type sheet struct {
 	script  bool   // continues by itself
 	wide    bool   // a page of many details
 	next    string // address that the browser goes on to by itself
+	once    bool   // is not to be had again, or goes on by itself: no other language is offered
 }
 
 func (c Chooser) sheet(t *tongue, l *Look) sheet {
@@ -32,17 +33,17 @@ func (f FormPage) sheet(t *tongue, l *Look) sheet {
 	if heading == "" {
 		heading = cmp.Or(plain(f.Title), signInTo(t, l))
 	}
-	return sheet{file: "formpage", heading: heading, problem: f.Form.Problem, posts: true}
+	return sheet{file: "formpage", heading: heading, problem: f.Form.Problem, posts: true, once: f.Form.Step == "recovery-codes"}
 }
 
 func (p PostForm) sheet(*tongue, *Look) sheet {
-	s := sheet{file: "postform", heading: "One moment", posts: true}
+	s := sheet{file: "postform", heading: "One moment", posts: true, once: true}
 	s.script = link(p.URL) != "#" // pressing a button that leads here again would never end
 	return s
 }
 
 func (h Handshake) sheet(*tongue, *Look) sheet {
-	return sheet{file: "handshake", heading: "One moment", next: link(h.Others)}
+	return sheet{file: "handshake", heading: "One moment", next: link(h.Others), once: true}
 }
 
 func (KeptForm) sheet(*tongue, *Look) sheet {
