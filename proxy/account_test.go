@@ -211,7 +211,7 @@ func TestOwnPageIsForWhoIsSignedIn(t *testing.T) {
 	b.do("GET", "/sso/start/local?rd=/sso/account", nil)
 	wantTo(t, "signed in", b.press("username", "alice", "password", alicesPassword), "/sso/account")
 	wantPage(t, "the page", b.do("GET", "/sso/account", nil), http.StatusOK,
-		"alice@hospital.example", "Sign in with your user name, just now", "<dd>password</dd>", "<dd>nurse</dd>", "Change your password", "Not set up: your password alone lets you in.", "this browser")
+		"alice@hospital.example", "Sign in with your user name, just now", `<dd dir="auto">password</dd>`, `<dd dir="auto">nurse</dd>`, "Change your password", "Not set up: your password alone lets you in.", "this browser")
 	if w := send(h.Server, "GET", "/sso/account", "", nil, "Accept", "application/json"); w.Code != http.StatusUnauthorized || !strings.Contains(w.Body.String(), "sign_in_required") {
 		t.Errorf("a script: %d %s", w.Code, w.Body)
 	}
@@ -229,7 +229,7 @@ func TestOwnPageOfSomebodyWithoutAnAccount(t *testing.T) {
 	h := newHospital(t, "")
 	cookie := sessionOf(t, h.Server)
 	w := send(h.Server, "GET", "/sso/account", cookie, nil, "Accept", "text/html")
-	wantPage(t, "the page", w, http.StatusOK, "nora", "<dd>staff</dd>", "this browser")
+	wantPage(t, "the page", w, http.StatusOK, "nora", `<dd dir="auto">staff</dd>`, "this browser")
 	if strings.Contains(w.Body.String(), "password") {
 		t.Errorf("offers to change what she does not have:\n%s", w.Body)
 	}

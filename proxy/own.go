@@ -61,7 +61,7 @@ func (s *Server) own(x *exchange, r *http.Request, set *Set, rest string) error 
 	case verb == "language" && name == "" && read:
 		return s.language(x, r)
 	case verb == "warning.js" && name == "" && read:
-		pages.WriteWarning(x)
+		s.Pages.WriteWarning(x, s.reader(x, &x.app.Look))
 		return nil
 	case verb == "keys" && read:
 		return s.keys(x, set, name)

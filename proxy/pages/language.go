@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"html/template"
+	"maps"
 	"slices"
 	"strings"
 
@@ -47,6 +48,8 @@ type tongue struct {
 	sentences map[string]string // of messages without parts
 	localizer *i18n.Localizer   // of messages with parts
 	numbers   *message.Printer
+	forms     map[string]map[string]string // plural forms (CLDR) of messages that are counted
+	warning   []byte                       // the script
 
 	templates map[string]*template.Template // by the name of the file in html/
 }
@@ -62,14 +65,25 @@ func newTongue(l Language, catalogue []byte) (*tongue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pages: catalogue of %s: %w", l.Tag, err)
 	}
-	t := &tongue{Language: l, sentences: make(map[string]string, len(all)), numbers: message.NewPrinter(tag)}
+	t := &tongue{Language: l, sentences: make(map[string]string, len(all)), forms: make(map[string]map[string]string), numbers: message.NewPrinter(tag)}
 	t.localizer = i18n.NewLocalizer(bundle, l.Tag)
 	for _, m := range all {
-		if !strings.Contains(m.ID, "{{") {
+		switch {
+		case !strings.Contains(m.ID, "{{"):
 			t.sentences[m.ID] = m.Other
+		case strings.Contains(m.ID, "{{.count}}"):
+			t.forms[m.ID] = formsOf(m)
 		}
 	}
-	return t, nil
+	t.warning, err = t.warningIn()
+	return t, err
+}
+
+// formsOf are the plural forms that a message has.
+func formsOf(m *i18n.Message) map[string]string {
+	forms := map[string]string{"zero": m.Zero, "one": m.One, "two": m.Two, "few": m.Few, "many": m.Many, "other": m.Other}
+	maps.DeleteFunc(forms, func(_, text string) bool { return text == "" })
+	return forms
 }
 
 // say is a sentence in the language of the reader: one of ours, or one that was put
@@ -94,19 +108,26 @@ func (t *tongue) say(sentence string) string {
 
 // with is a message with its parts: names and values by turns.
 func (t *tongue) with(id string, pairs ...string) string {
-	parts := make(map[string]string, len(pairs)/2)
+	return t.render(id, t.parts(pairs), nil)
+}
+
+// parts are isolated where the script runs from right to left: a name in letters that
+// run the other way would carry away the punctuation beside it (Unicode UAX 9).
+func (t *tongue) parts(pairs []string) map[string]string {
+	parts := make(map[string]string, len(pairs)/2+1)
 	for i := 0; i+1 < len(pairs); i += 2 {
 		parts[pairs[i]] = pairs[i+1]
+		if t.Dir == "rtl" {
+			parts[pairs[i]] = "\u2068" + pairs[i+1] + "\u2069"
+		}
 	}
-	return t.render(id, parts, nil)
+	return parts
 }
 
 // counted is with for a message whose words depend on the part named count.
 func (t *tongue) counted(id string, n int, pairs ...string) string {
-	parts := map[string]string{"count": t.number(n)}
-	for i := 0; i+1 < len(pairs); i += 2 {
-		parts[pairs[i]] = pairs[i+1]
-	}
+	parts := t.parts(pairs)
+	parts["count"] = t.number(n)
 	return t.render(id, parts, n)
 }
 

@@ -39,7 +39,7 @@ var (
 var shown = []string{"Label", "Title", "Heading", "heading", "Button", "Action", "Lead", "More", "Note", "Words"}
 
 // wholly are declarations of which each text is said.
-var wholly = []string{"proofs", "months"}
+var wholly = []string{"proofs", "months", "timeLeft"}
 
 // told are calls whose first argument is said.
 var told = []string{"say", "with", "counted"}

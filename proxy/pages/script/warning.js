@@ -4,6 +4,7 @@
 // not make it last longer; only the button does. Pages work the same without it.
 (() => {
   'use strict';
+  const words = WORDS; // in the language of the reader
   const script = document.currentScript;
   const session = new URL('session', script.src);
   const before = Math.max(10, Number(script.dataset.before) || 60);
@@ -21,7 +22,7 @@
       text-align: center; text-decoration: none; color: #fff; background: #15616d; border: 2px solid #15616d; border-radius: 8px; cursor: pointer }
     button + a, a + button { margin-top: .75rem; color: #15616d; background: transparent }
     :focus-visible { outline: 3px solid #17212a; outline-offset: 2px }
-    .finish { position: fixed; inset: auto 1rem 1rem auto } .finish a { padding-inline: 1.5rem; box-shadow: 0 1px 6px #0f1c2666 }
+    .finish { position: fixed; inset-block-end: 1rem; inset-inline-end: 1rem } .finish a { padding-inline: 1.5rem; box-shadow: 0 1px 6px #0f1c2666 }
     [hidden] { display: none }
     @media (prefers-color-scheme: dark) {
       dialog { color: #e9eef2; background: #1c242b; border-top-color: #7fd1de }
@@ -30,18 +31,19 @@
     }`);
   shadow.adoptedStyleSheets = [sheet];
   const add = (parent, name, text, props = {}) => parent.appendChild(Object.assign(document.createElement(name), { textContent: text }, props));
-  const dialog = add(shadow, 'dialog', '', { role: 'alertdialog' });
+  const dialog = add(shadow, 'dialog', '', { role: 'alertdialog', lang: words.lang, dir: words.dir });
   const title = add(dialog, 'h2', '', { id: 'title' });
-  const words = add(dialog, 'p', '', { id: 'words' });
-  const stay = add(dialog, 'button', 'Stay signed in', { type: 'button' });
-  const leave = add(dialog, 'a', 'Sign out now', { href: new URL('sign-out', script.src) });
-  const again = add(dialog, 'a', 'Sign in again in a new tab', { target: '_blank', rel: 'noopener' });
-  const close = add(dialog, 'button', 'Close', { type: 'button' });
-  const finish = add(shadow, 'nav', '', { ariaLabel: 'Shared device', className: 'finish', hidden: true });
-  add(finish, 'a', 'Finish', { href: new URL('sign-out', script.src) });
+  const says = add(dialog, 'p', '', { id: 'words' });
+  const stay = add(dialog, 'button', words.stay, { type: 'button' });
+  const leave = add(dialog, 'a', words.leave, { href: new URL('sign-out', script.src) });
+  const again = add(dialog, 'a', words.again, { target: '_blank', rel: 'noopener' });
+  const close = add(dialog, 'button', words.close, { type: 'button' });
+  const finish = add(shadow, 'nav', '', { ariaLabel: words.shared, className: 'finish', hidden: true, lang: words.lang, dir: words.dir });
+  add(finish, 'a', words.finish, { href: new URL('sign-out', script.src) });
   dialog.setAttribute('aria-labelledby', 'title');
   dialog.setAttribute('aria-describedby', 'words');
 
+  const counts = new Intl.PluralRules(words.lang);
   let timer, ends, seen;
   const later = (seconds) => { clearTimeout(timer); timer = setTimeout(look, Math.min(most, Math.max(1, seconds)) * 1000); };
   const open = (over) => {
@@ -73,8 +75,8 @@
 
   function warn() {
     const left = Math.max(0, Math.round((ends - Date.now()) / 1000));
-    title.textContent = 'Are you still there?';
-    words.textContent = `You will be signed out in ${left} second${left === 1 ? '' : 's'} because nothing happened for a while.`;
+    title.textContent = words.there;
+    says.textContent = (words.left[counts.select(left)] ?? words.left.other).replace('{{.count}}', left);
     if (!dialog.open || stay.hidden) open(false);
     clearTimeout(timer);
     // Each ten seconds, and each of the last five, so that a screen reader is not drowned.
@@ -86,8 +88,8 @@
     finish.hidden = true;
     if (seen) return later(most); // said once; what is on the page stays
     seen = true;
-    title.textContent = 'You were signed out';
-    words.textContent = 'What you typed on this page is still here. Sign in again in a new tab, then come back and go on.';
+    title.textContent = words.over;
+    says.textContent = words.kept;
     again.href = answer.sign_in || new URL('sign-in', script.src);
     open(true);
   }
