@@ -29,15 +29,28 @@ var toldBefore = []string{"choose", "device", "ended", "kept", "lost"}
 
 // reader is for whom a page is that answers an exchange.
 func (s *Server) reader(x *exchange, look *pages.Look) pages.Reader {
-	chosen := ""
-	if c, err := x.asked.Cookie(s.Attempts.LanguageName(x.secure)); err == nil {
-		chosen = c.Value
-	}
-	reader := pages.Reader{Language: s.Pages.Language(look, chosen, x.asked.Header.Get("Accept-Language"))}
+	reader := pages.Reader{Language: s.Pages.Language(look, s.chosen(x), x.asked.Header.Get("Accept-Language"))}
 	if x.app != nil {
 		reader.Choose = s.Prefix + "/language?" + s.back(x).Encode() + "&to="
 	}
 	return reader
+}
+
+// chosen is the language that the person chose in this browser, "" if none.
+func (s *Server) chosen(x *exchange) string {
+	c, err := x.asked.Cookie(s.Attempts.LanguageName(x.secure))
+	if err != nil {
+		return ""
+	}
+	return c.Value
+}
+
+// preferChosen makes a choice count as what the browser asks for, so that letters are
+// written in it too. The request is one of our own addresses and goes no further.
+func (s *Server) preferChosen(x *exchange, r *http.Request) {
+	if tag := s.chosen(x); tag != "" && x.app.Look.Offers(tag) {
+		r.Header.Set("Accept-Language", tag)
+	}
 }
 
 // back names the page that answers an exchange, for when its language has changed. An

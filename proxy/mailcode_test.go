@@ -113,6 +113,18 @@ func TestCodeByMailFromTheFirstPageToTheApplication(t *testing.T) {
 	}
 }
 
+func TestLettersAreInTheChosenLanguage(t *testing.T) {
+	s, people := newCodeServer(t)
+	for _, test := range []struct{ cookie, want string }{{"cy", "cy"}, {"xx", ""}, {"", ""}} {
+		b := &signingIn{t: t, s: s, jar: map[string]string{"foregate-language": test.cookie}}
+		b.do("GET", "/sso/sign-in", nil)
+		b.press("email", "alice@hospital.example")
+		if got := people.letters[len(people.letters)-1].Language; got != test.want {
+			t.Errorf("%q: letter in %q, want %q", test.cookie, got, test.want)
+		}
+	}
+}
+
 func TestOT3AnswersToKnownAndUnknownAddressesAreAlike(t *testing.T) {
 	s, people := newCodeServer(t)
 	var cookie, body []int

@@ -16,6 +16,7 @@ func (s *Server) own(x *exchange, r *http.Request, set *Set, rest string) error 
 	if strings.IndexByte(r.URL.RawPath, '%') >= 0 {
 		return refuse(http.StatusNotFound, "encoded address below the prefix")
 	}
+	s.preferChosen(x, r)
 	verb, name, _ := strings.Cut(strings.TrimPrefix(rest, "/"), "/")
 	r.Body = http.MaxBytesReader(x, r.Body, s.formLimit(verb))
 	read := r.Method == http.MethodGet || r.Method == http.MethodHead
