@@ -100,6 +100,9 @@ func TestEveryPageIsAccessible(t *testing.T) {
 	}{{"full", "light", 320}, {"full", "dark", 1280}, {"pale", "light", 768}, {"plain", "dark", 320}, {"dark", "dark", 768}} // 320 is 1280 at 400 %
 	for i, name := range slices.Sorted(maps.Keys(gallery())) {
 		for j, l := range pages.Languages() {
+			if l.Tag != "en" && strings.HasPrefix(name, "try") {
+				continue // it speaks English alone
+			}
 			visit := []int{0} // every language where there is least room …
 			if i%len(pages.Languages()) == j {
 				visit = []int{0, 1 + i%4, 1 + (i+2)%4} // … and one of them elsewhere
@@ -118,6 +121,9 @@ func TestEveryPageIsAccessible(t *testing.T) {
 					t.Errorf("%s, %s, %+v: scrolls sideways, %d wide", name, l.Tag, v, got)
 				}
 				for _, word := range evaluate[[]string](t, ctx, broken) {
+					if strings.Contains(word, "://") {
+						continue // no address fits on a phone
+					}
 					t.Errorf("%s, %s, %+v: %q is broken within a word", name, l.Tag, v, word)
 				}
 				shoot(t, ctx, name+"-"+l.Tag+"-"+v.look+"-"+v.scheme)
