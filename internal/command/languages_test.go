@@ -2,14 +2,16 @@ package command
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
 	"foregate/internal/config"
+	"foregate/internal/mail"
 	"foregate/proxy/pages"
 )
 
-// The configuration offers the languages that there are.
+// The configuration offers the languages that there are, and letters are in the same.
 func TestLanguagesOfTheConfigurationAreThoseOfThePages(t *testing.T) {
 	field, ok := reflect.TypeFor[config.Page]().FieldByName("Languages")
 	if !ok {
@@ -18,6 +20,9 @@ func TestLanguagesOfTheConfigurationAreThoseOfThePages(t *testing.T) {
 	var tags []string
 	for _, l := range pages.Languages() {
 		tags = append(tags, l.Tag)
+	}
+	if got, want := mail.Languages(), slices.Sorted(slices.Values(tags)); !slices.Equal(got, want) {
+		t.Errorf("letters are in %v, pages in %v", got, want)
 	}
 	if got, want := field.Tag.Get("enum"), strings.Join(tags, "|"); got != want {
 		t.Errorf("allowed are %s, want %s", got, want)

@@ -104,9 +104,9 @@ func TestTextsOfOnesOwn(t *testing.T) {
 		"en/code.txt":                           "general {{.Code}}",
 		"apps/careplan/en/code.subject.txt":     "Careplan\n",
 		"apps/careplan/en/verify.txt":           "careplan verify {{.Code}}",
-		"de/code.subject.txt":                   "Code für {{.App}}",
-		"de/code.txt":                           "deutsch {{.Code}}",
-		"de/code.html":                          "<p>deutsch {{.Code}}",
+		"it/code.subject.txt":                   "Codice per {{.App}}",
+		"it/code.txt":                           "italiano {{.Code}}",
+		"it/code.html":                          "<p>italiano {{.Code}}",
 		"apps/careplan/pt-BR/code.subject.txt":  "Código",
 		"apps/careplan/pt-BR/code.txt":          "brasil {{.Code}}",
 		"apps/careplan/pt-BR/code.html":         "brasil {{.Code}}",
@@ -124,11 +124,11 @@ func TestTextsOfOnesOwn(t *testing.T) {
 		"app's subject, general text":    {"careplan", "en", "code", "Careplan", "general 1"},
 		"app's text, built-in subject":   {"careplan", "en-GB", "verify", "Confirm your address for Title", "careplan verify 1"},
 		"built in":                       {"other", "en", "verify", "Confirm your address for Title", ""},
-		"another language":               {"other", "de-AT", "code", "Code für Title", "deutsch 1"},
-		"language before app":            {"careplan", "de", "code", "Code für Title", "deutsch 1"},
+		"another language":               {"other", "it-CH", "code", "Codice per Title", "italiano 1"},
+		"language before app":            {"careplan", "it", "code", "Codice per Title", "italiano 1"},
 		"variety of an app":              {"careplan", "pt-br", "code", "Código", "brasil 1"},
-		"a language without that kind":   {"careplan", "de", "verify", "Confirm your address for Title", "careplan verify 1"},
-		"a language that is not there":   {"other", "fr", "code", "Your code for Title", "general 1"},
+		"a language without that kind":   {"careplan", "it", "verify", "Confirm your address for Title", "careplan verify 1"},
+		"a language that is not there":   {"other", "pl", "code", "Your code for Title", "general 1"},
 		"a language that is no such":     {"other", "../en", "code", "Your code for Title", "general 1"},
 		"a variety that is not a base's": {"other", "pt", "code", "Your code for Title", "general 1"},
 	} {
@@ -162,8 +162,8 @@ func TestTextsThatCannotBeUsed(t *testing.T) {
 		"html without code":    {map[string]string{"en/code.html": "Hello"}, "does not say {{.Code}}"},
 		"code in the subject":  {map[string]string{"en/code.subject.txt": "{{.Code}}"}, "locked phones"},
 		"empty subject":        {map[string]string{"en/code.subject.txt": " \n"}, "the subject is empty"},
-		"incomplete language":  {map[string]string{"de/code.txt": "{{.Code}}"}, "de/code: has not all of"},
-		"app's own incomplete": {map[string]string{"apps/x/fr/code.txt": "{{.Code}}"}, "apps/x/fr/code: has not all of"},
+		"incomplete language":  {map[string]string{"it/code.txt": "{{.Code}}"}, "it/code: has not all of"},
+		"app's own incomplete": {map[string]string{"apps/x/pl/code.txt": "{{.Code}}"}, "apps/x/pl/code: has not all of"},
 		"too large":            {map[string]string{"en/code.txt": "{{.Code}}" + strings.Repeat("x", maxTemplate)}, "is larger than"},
 	} {
 		c := good()
@@ -204,5 +204,40 @@ func TestTemplatesCannotLeadOutOfTheirFolder(t *testing.T) {
 	}
 	if _, err := loadTexts(authn.Path(dir)); err == nil {
 		t.Error("a link out of the folder is read")
+	}
+}
+
+// Every built-in letter is there in every language, and none has an address that people
+// could learn to click.
+func TestLettersAreInAllLanguages(t *testing.T) {
+	texts, err := loadTexts("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := make(map[string]string)
+	for _, language := range Languages() {
+		for _, kind := range kinds {
+			w, ok := texts.of[which{"", language, kind}]
+			if !ok {
+				t.Errorf("%s/%s is missing", language, kind)
+				continue
+			}
+			l, err := w.fill(Values{Code: "012345", Minutes: "10", App: "Careplan", Name: "Alice"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, part := range []string{l.Text, l.HTML} {
+				if !strings.Contains(part, "012345") || !strings.Contains(part, "10 ") && !strings.Contains(part, "10\n") || !strings.Contains(part, "Careplan") || !strings.Contains(part, "Alice,") || strings.Contains(part, "http") || strings.Contains(part, "href") {
+					t.Errorf("%s/%s says %s", language, kind, part)
+				}
+			}
+			if !strings.Contains(l.HTML, `lang="`+language+`"`) || !strings.Contains(l.HTML, "prefers-color-scheme: dark") {
+				t.Errorf("%s/%s: %s", language, kind, l.HTML)
+			}
+			if other := seen[l.Text]; other != "" {
+				t.Errorf("%s/%s is that of %s", language, kind, other)
+			}
+			seen[l.Text] = language
+		}
 	}
 }

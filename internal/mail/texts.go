@@ -33,6 +33,19 @@ const (
 // kinds are the letters that there are, and what each has.
 var kinds = []string{"code", "verify"}
 
+// Languages are those that the built-in letters are in, sorted (BCP 47).
+func Languages() []string {
+	entries, err := embedded.ReadDir("templates")
+	if err != nil {
+		return nil // it is built in
+	}
+	var all []string
+	for _, e := range entries {
+		all = append(all, e.Name())
+	}
+	return all
+}
+
 // Values are what a template can say.
 type Values struct {
 	Code    string // to be typed
