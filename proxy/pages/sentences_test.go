@@ -252,6 +252,9 @@ func TestTranslationsKeepTheirParts(t *testing.T) {
 					t.Errorf("%s: %q, %s: parts %q, want %q, in %q", l.Tag, id, form, got, want, text)
 				}
 			}
+			if l.Tag == "en" && forms["other"] != id {
+				t.Errorf("English says %q for %q", forms["other"], id)
+			}
 			if strings.Contains(id, "{{.count}}") != (len(forms) > 1) {
 				t.Errorf("%s: %q is counted, or has forms, and not both", l.Tag, id)
 			}
