@@ -107,10 +107,14 @@ func (s *Server) language(x *exchange, r *http.Request) error {
 		return refuse(http.StatusNotFound, "a language that the pages are not in")
 	}
 	if isPage(r) {
-		http.SetCookie(x, &http.Cookie{
+		c := &http.Cookie{
 			Name: s.Attempts.LanguageName(x.secure), Value: to, Path: "/", MaxAge: int(languageAge / time.Second),
 			HttpOnly: true, Secure: x.secure, SameSite: http.SameSiteLaxMode,
-		})
+		}
+		if s.shared(x) {
+			c.MaxAge = 0 // it ends with the browser
+		}
+		http.SetCookie(x, c)
 	}
 	redirect(x, http.StatusSeeOther, s.backTo(x, q))
 	return nil

@@ -148,6 +148,15 @@ func TestOnlyAPageChoosesALanguageThatThereIs(t *testing.T) {
 	}
 }
 
+func TestChosenLanguageOfASharedDeviceEndsWithTheBrowser(t *testing.T) {
+	h := newHospital(t, "")
+	h.set.Load().Apps()[0].Shared = prefixes("192.0.2.0/24") // of httptest's requests
+	w := send(h.Server, "GET", "/sso/language?to=de", "", nil, "Accept", "text/html")
+	if c := w.Result().Cookies(); len(c) != 1 || c[0].Value != "de" || c[0].MaxAge != 0 || !c[0].Expires.IsZero() {
+		t.Errorf("cookies %v", c)
+	}
+}
+
 func TestRecoveryCodesOfferNoOtherLanguage(t *testing.T) {
 	h := newHospital(t, "")
 	r := httptest.NewRecorder()

@@ -268,11 +268,18 @@ func TestPagesOfferTheirLanguages(t *testing.T) {
 			}
 		}
 		want := "en cy de fr nl es"
-		if name == "form-codes" || name == "handshake" || strings.HasPrefix(name, "postform") {
+		if name == "form-codes" || name == "handshake" || strings.HasPrefix(name, "postform") || strings.HasPrefix(name, "try") {
 			want = ""
 		}
 		if got := strings.Join(tags, " "); got != want {
 			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+	for _, page := range []pages.Page{pages.TryStart{Title: "Entra"}, pages.TryOut{Title: "Entra"}} {
+		rec := httptest.NewRecorder()
+		p.Write(rec, http.StatusOK, pages.Reader{Language: "cy", Choose: "/sso/language?to="}, careplan, page)
+		if rec.Header().Get("Content-Language") != "en" || strings.Contains(rec.Body.String(), "hreflang") || !strings.Contains(rec.Body.String(), `<html lang="en"`) {
+			t.Errorf("%T is in English: %v", page, rec.Header())
 		}
 	}
 	for _, look := range []*pages.Look{{Languages: []string{"de"}}, {Languages: []string{"xx", "de"}}} {

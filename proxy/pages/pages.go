@@ -108,6 +108,10 @@ func (p *Pages) Write(w http.ResponseWriter, status int, reader Reader, look *Lo
 	}
 	nonce := rand.Text()
 	t := p.tongue(reader)
+	switch page.(type) {
+	case TryStart, TryOut: // they are in English, for those who set up Foregate
+		t, reader.Choose = p.tongues[languages[0].Tag], ""
+	}
 	body, s, err := t.page(nonce, reader, look, page)
 	h := w.Header()
 	if _, set := h["Vary"]; !set {
