@@ -30,7 +30,7 @@ const tooSmall = `[...document.querySelectorAll("a, button, input:not([type=hidd
 // broken lists the words of headings, buttons and links that do not fit into one line.
 const broken = `[...document.querySelectorAll("h1, h2, a, button, label, dt")].flatMap(e => {
 	const walk = document.createTreeWalker(e, NodeFilter.SHOW_TEXT), found = []
-	for (let n; n = walk.nextNode();) for (const m of n.data.matchAll(/[^\s-]+/g)) {
+	for (let n; n = walk.nextNode();) for (const m of n.data.matchAll(/[^\s-]+/g)) if (!m[0].includes("://")) {
 		const r = document.createRange()
 		r.setStart(n, m.index); r.setEnd(n, m.index + m[0].length)
 		if (new Set([...r.getClientRects()].map(c => Math.round(c.top))).size > 1) found.push(m[0])
@@ -105,7 +105,9 @@ func TestEveryPageIsAccessible(t *testing.T) {
 			}
 			visit := []int{0} // every language where there is least room …
 			if i%len(pages.Languages()) == j {
-				visit = []int{0, 1 + i%4, 1 + (i+2)%4} // … and one of them elsewhere
+				visit = []int{0, 1 + i%4} // … and one of them elsewhere
+			} else if strings.HasPrefix(name, "try") {
+				continue // the same in all
 			}
 			for _, n := range visit {
 				v := views[n]
