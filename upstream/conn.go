@@ -109,6 +109,12 @@ func (c *watchedConn) next() <-chan struct{} {
 	return c.settled
 }
 
+// gotConn also notes that there was a connection, on which something may be sent.
+func (p *passage) gotConn(info httptrace.GotConnInfo) {
+	p.connected = true
+	gotConn(info)
+}
+
 // gotConn runs when a request has a connection, before the transport expects a
 // response on it. HTTP/2 has numbered streams and no such trouble.
 func gotConn(info httptrace.GotConnInfo) {

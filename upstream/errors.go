@@ -37,6 +37,8 @@ func (u *Upstream) fail(w http.ResponseWriter, p *passage, err error) {
 	u.cfg.OnError(w, p.in, describe(err))
 }
 
+const noAnswer = "The application does not answer at the moment. Wait a minute and try again. If it goes on, tell your IT desk."
+
 // describe gives an error its words and its status.
 func describe(err error) *authn.Error {
 	var (
@@ -62,8 +64,7 @@ func describe(err error) *authn.Error {
 		return failed(http.StatusGatewayTimeout,
 			"The application takes too long to answer. Before you send anything again, check whether it was saved.")
 	}
-	return failed(http.StatusBadGateway,
-		"The application does not answer at the moment. Wait a minute and try again. If it goes on, tell your IT desk.")
+	return failed(http.StatusBadGateway, noAnswer)
 }
 
 func plainError(w http.ResponseWriter, _ *http.Request, err error) {

@@ -46,6 +46,8 @@ type passage struct {
 	assertion []string
 	values    [4]string // of X-Forwarded-For, -Host, -Proto and X-Request-ID
 	interim   interim
+	address   *address // of several, the one that is asked
+	connected bool     // whether the transport had a connection; told only where there are several addresses
 }
 
 // slot is where the hooks of ReverseProxy find the passage of their request.
@@ -101,6 +103,9 @@ func (u *Upstream) Forward(w http.ResponseWriter, r *http.Request, t *Trip) {
 		_ = http.NewResponseController(w).EnableFullDuplex()
 	}
 	w.Header()["Content-Type"] = nil // the server does not guess what the application leaves open
+	if p.route.pool != nil {
+		defer p.leave()
+	}
 	p.route.proxy.ServeHTTP(w, seat(r, p))
 }
 

@@ -104,7 +104,21 @@ func (r *route) isInner(u *url.URL) bool {
 	if u.Scheme != "" && u.Scheme != "http" && u.Scheme != "https" {
 		return false
 	}
-	return strings.EqualFold(r.HostHeader, u.Host) || strings.EqualFold(hostAndPort(r.URL, r.URL.Scheme), hostAndPort(u, r.URL.Scheme))
+	return strings.EqualFold(r.HostHeader, u.Host) || r.isAddress(u)
+}
+
+// isAddress reports whether a URL has the host and port of one of the addresses.
+func (r *route) isAddress(u *url.URL) bool {
+	named := hostAndPort(u, r.URL.Scheme)
+	if strings.EqualFold(hostAndPort(r.URL, r.URL.Scheme), named) {
+		return true
+	}
+	for _, host := range r.Also {
+		if strings.EqualFold(hostAndPort(&url.URL{Host: host}, r.URL.Scheme), named) {
+			return true
+		}
+	}
+	return false
 }
 
 func hostAndPort(u *url.URL, scheme string) string {
@@ -121,7 +135,15 @@ func hostAndPort(u *url.URL, scheme string) string {
 }
 
 func (r *route) isInnerName(name string) bool {
-	return name != "" && (strings.EqualFold(name, r.URL.Hostname()) || sameHost(r.HostHeader, name))
+	if name == "" {
+		return false
+	}
+	for _, host := range r.Also {
+		if sameHost(host, name) {
+			return true
+		}
+	}
+	return strings.EqualFold(name, r.URL.Hostname()) || sameHost(r.HostHeader, name)
 }
 
 // sameHost reports whether host, perhaps with a port, has a cookie's domain as name.

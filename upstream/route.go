@@ -26,7 +26,11 @@ type Route struct {
 
 	// URL is http or https, a host, optionally a base path that is put before every
 	// path; or unix:///run/app.sock, a socket on which http is spoken.
-	URL        *url.URL
+	URL *url.URL
+	// Also are more addresses, host and port, at which the same application listens:
+	// requests are shared among them and that of URL. Not with a socket.
+	Also       []string
+	Least      bool   // to the one with the fewest requests under way; false is each in turn
 	HostHeader string // the Host header to send; "" keeps the one that the browser asked for
 	H2C        bool   // speak HTTP/2 without TLS, and nothing else (RFC 9113, section 3.3)
 
@@ -46,6 +50,7 @@ type route struct {
 	Route
 	transport *http.Transport
 	proxy     *httputil.ReverseProxy
+	pool      *pool // nil for one address
 }
 
 // newRoute makes a Route ready. It does not connect.
@@ -55,9 +60,16 @@ func (u *Upstream) newRoute(r Route) *route {
 		r.socket, r.URL = r.URL.Path, &url.URL{Scheme: "http", Host: "unix"}
 	}
 	own := &route{Route: r, transport: newTransport(r)}
+	var way http.RoundTripper
+	if len(r.Also) > 0 {
+		own.pool = newPool(r, guarded{own.transport}, u.cfg.Name, u.cfg.Log)
+		way = own.pool
+	} else {
+		way = newDirect(r, guarded{own.transport})
+	}
 	own.proxy = &httputil.ReverseProxy{
 		Rewrite:        u.rewrite,
-		Transport:      newDirect(r, guarded{own.transport}),
+		Transport:      way,
 		BufferPool:     u.buffers,
 		ModifyResponse: u.modifyResponse,
 		ErrorHandler:   u.transportFailed,
@@ -159,10 +171,23 @@ func (r *Route) check() error {
 	case r.URL.User != nil || r.URL.RawQuery != "" || r.URL.ForceQuery || r.URL.Fragment != "":
 		return errors.New("the address may hold a host and a path, and nothing else")
 	}
+	if len(r.Also) >= maxAddresses {
+		return fmt.Errorf("there are more than %d addresses", maxAddresses)
+	}
+	seen := map[string]bool{r.URL.Host: true}
+	for _, host := range r.Also {
+		if host == "" || seen[host] {
+			return fmt.Errorf("the address %q is there twice, or empty", host)
+		}
+		seen[host] = true
+	}
 	return r.checkPaths()
 }
 
 func (r *Route) checkSocket() error {
+	if len(r.Also) > 0 {
+		return errors.New("a socket has no other addresses")
+	}
 	if r.URL.Host != "" || !strings.HasPrefix(r.URL.Path, "/") || r.URL.User != nil || r.URL.RawQuery != "" || r.URL.Fragment != "" {
 		return errors.New("a socket is written unix:///path and nothing else")
 	}

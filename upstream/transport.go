@@ -95,9 +95,14 @@ type guarded struct{ http.RoundTripper }
 func (t guarded) RoundTrip(r *http.Request) (*http.Response, error) {
 	p := passageOf(r.Context())
 	trace := httptrace.ContextClientTrace(r.Context())
-	p.interim.pass = trace.Got1xxResponse
-	trace.Got1xxResponse = p.got1xx
+	if p.interim.pass == nil { // not the second address for the same request
+		p.interim.pass = trace.Got1xxResponse
+		trace.Got1xxResponse = p.got1xx
+	}
 	trace.GotConn = gotConn
+	if p.route.pool != nil {
+		trace.GotConn = p.gotConn
+	}
 	return t.RoundTripper.RoundTrip(r)
 }
 

@@ -89,6 +89,9 @@ func New(cfg Config, signer *Signer) (*Upstream, error) {
 func (u *Upstream) Close() {
 	for _, r := range u.routes {
 		r.transport.CloseIdleConnections()
+		if r.pool != nil {
+			r.pool.close()
+		}
 		if d, ok := r.proxy.Transport.(*direct); ok {
 			d.CloseIdleConnections()
 		}

@@ -167,7 +167,7 @@ func (b *builder) app(c *config.App, strip []string) (*proxy.App, error) {
 	up, err := upstream.New(upstream.Config{
 		Name: c.Name, Headers: headersOf(c), Assertion: c.Headers.Assertion, Strip: strip,
 		Route: to, Routes: branches, RawQuery: c.RawQuery,
-		OwnCookie: b.sessions.Own, StripCookies: b.sessions.StripOwn, OnError: b.onError, Tunnels: b.tunnels,
+		OwnCookie: b.sessions.Own, StripCookies: b.sessions.StripOwn, OnError: b.onError, Tunnels: b.tunnels, Log: b.log,
 	}, b.signer)
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
@@ -31,10 +32,10 @@ func looksOf(file *config.File) []look {
 	all = append(all, storageLooks(file)...)
 	for i := range file.Apps {
 		app := &file.Apps[i]
-		all = append(all, look{"upstream", app.Name, authn.Check{Target: app.Upstream.URL.String(), Look: upstreamLook(&app.Upstream)}})
+		all = append(all, upstreamLooks(app.Name, &app.Upstream)...)
 		for j := range app.Upstreams {
 			u := &app.Upstreams[j]
-			all = append(all, look{"upstream", app.Name + u.Path, authn.Check{Target: u.URL.String(), Look: upstreamLook(&u.Upstream)}})
+			all = append(all, upstreamLooks(app.Name+u.Path, &u.Upstream)...)
 		}
 	}
 	return append(all, certificateLooks(file)...)
@@ -133,6 +134,17 @@ func postgresLook(dsn authn.Secret) func(context.Context, *authn.Witness) authn.
 
 // upstreamLook asks the application for its first page, as nobody: any answer shows
 // that it is there.
+// upstreamLooks looks at each address of an upstream.
+func upstreamLooks(name string, u *config.Upstream) []look {
+	var all []look
+	for _, address := range append([]*url.URL{u.URL}, u.Also...) {
+		one := *u
+		one.URL, one.Also = address, nil
+		all = append(all, look{"upstream", name, authn.Check{Target: address.String(), Look: upstreamLook(&one)}})
+	}
+	return all
+}
+
 func upstreamLook(u *config.Upstream) func(context.Context, *authn.Witness) authn.Finding {
 	return func(ctx context.Context, w *authn.Witness) authn.Finding {
 		way, err := routeTo(u)

@@ -19,8 +19,12 @@ func routeTo(c *config.Upstream) (upstream.Route, error) {
 	if err != nil {
 		return upstream.Route{}, err
 	}
+	var also []string
+	for _, a := range c.Also {
+		also = append(also, a.Host)
+	}
 	return upstream.Route{
-		URL: c.URL, HostHeader: c.Host, H2C: c.H2C, CA: ca, ServerName: c.ServerName, Certificate: own, MaxBody: c.MaxBody,
+		URL: c.URL, Also: also, Least: c.Balance == "least_connections", HostHeader: c.Host, H2C: c.H2C, CA: ca, ServerName: c.ServerName, Certificate: own, MaxBody: c.MaxBody,
 		Timeouts: upstream.Timeouts{Connect: c.ConnectTimeout, ResponseHeader: c.ResponseTimeout, Idle: c.IdleTimeout},
 	}, nil
 }

@@ -14,6 +14,7 @@ func (c *checker) upstream(path string, u *Upstream) {
 			Remedy:  "leave out what follows the path",
 		})
 	}
+	c.also(path, u)
 	c.tlsOf(path, u)
 	if pem, ok := c.content(join(path, "ca"), u.CA, 4<<20); ok && !x509.NewCertPool().AppendCertsFromPEM(pem) {
 		c.fault(join(path, "ca"), FaultAt{
@@ -26,6 +27,45 @@ func (c *checker) upstream(path string, u *Upstream) {
 	}
 	if host, ok := c.host(join(path, "host"), u.Host); ok {
 		u.Host = host
+	}
+}
+
+// maxAlso is how many addresses there may be beside url.
+const maxAlso = 15
+
+// also checks that further addresses differ from url in host and port alone.
+func (c *checker) also(path string, u *Upstream) {
+	if len(u.Also) == 0 || c.faulty(join(path, "url")) {
+		return
+	}
+	if u.URL == nil {
+		c.fault(join(path, "also"), FaultAt{Problem: "stands without url", Remedy: "make its first address the url"})
+		return
+	}
+	if u.URL.Scheme == "unix" || len(u.Also) > maxAlso {
+		c.fault(join(path, "also"), FaultAt{
+			Problem: "cannot be shared among so many", Allowed: fmt.Sprintf("at most %d beside url, none beside a socket", maxAlso), Remedy: "remove some",
+		})
+		return
+	}
+	seen := map[string]bool{strings.ToLower(u.URL.Host): true}
+	for i, a := range u.Also {
+		host := ""
+		if a != nil {
+			host = strings.ToLower(a.Host)
+		}
+		at := item(join(path, "also"), i)
+		switch {
+		case a == nil || c.faulty(at):
+		case a.Scheme != u.URL.Scheme || strings.TrimRight(a.EscapedPath(), "/") != strings.TrimRight(u.URL.EscapedPath(), "/") || a.RawQuery != "" || a.ForceQuery || a.Fragment != "":
+			c.fault(at, FaultAt{
+				Problem: "differs from url in more than host and port", Found: quoted(a.String()),
+				Remedy: "write scheme and path as in url; what listens elsewhere is one of upstreams",
+			})
+		case seen[host]:
+			c.fault(at, FaultAt{Problem: "is there twice", Found: quoted(a.String()), Remedy: "keep one of the two"})
+		}
+		seen[host] = true
 	}
 }
 
