@@ -205,7 +205,7 @@ func (s *Server) actor(x *exchange, me *self) accounts.Context {
 var done = map[string]string{
 	"password": "Your password is changed. You are signed out everywhere else.",
 	"app":      "Your authenticator app is removed. Your password alone lets you in now.",
-	"session":  "That session is ended.",
+	"session":  "That device is signed out.",
 	"others":   "You are signed out everywhere but here.",
 }
 

@@ -108,7 +108,7 @@ func (s *Server) endMine(ctx context.Context, x *exchange, r *http.Request, set 
 	handle := r.PostForm.Get(pages.FieldSession)
 	i := slices.IndexFunc(all, func(l cookies.Listed) bool { return l.Handle() == handle && l.Key != me.sess.Key() })
 	if i < 0 { // over already, or somebody else's
-		return s.showAccount(ctx, x, r, set, me, "That session is over already.")
+		return s.showAccount(ctx, x, r, set, me, "That device was signed out already.")
 	}
 	if err := s.Sessions.Revoke(ctx, all[i].Key); err != nil {
 		return storeDown(err)

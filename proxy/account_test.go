@@ -268,8 +268,8 @@ func TestPersonEndsTheirOtherSessions(t *testing.T) {
 	if there.in() == third.in() || !here.in() {
 		t.Errorf("there %v, third %v, here %v; want one of the two to be ended", there.in(), third.in(), here.in())
 	}
-	wantPage(t, "it says so", here.do("GET", "/sso/account?done=session", nil), http.StatusOK, "That session is ended.")
-	wantPage(t, "end it again", here.do("POST", "/sso/account/sessions", url.Values{"session": {handles[0][1]}}), http.StatusUnprocessableEntity, "over already")
+	wantPage(t, "it says so", here.do("GET", "/sso/account?done=session", nil), http.StatusOK, "That device is signed out.")
+	wantPage(t, "end it again", here.do("POST", "/sso/account/sessions", url.Values{"session": {handles[0][1]}}), http.StatusUnprocessableEntity, "signed out already")
 
 	others, err := h.Sessions.List(t.Context(), func(l cookies.Listed) bool { return l.User == "bob" }, 10)
 	if err != nil || len(others) != 1 {

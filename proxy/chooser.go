@@ -138,17 +138,17 @@ func whyAsked(r *http.Request) string {
 	q := r.URL.Query()
 	switch {
 	case q.Get("kept") != "":
-		return "Your session had ended before you pressed the button. What you entered is kept: sign in, and you can send it."
+		return "You had been signed out before you pressed the button. What you entered is kept: sign in, and you can send it."
 	case q.Get("device") != "":
 		return "Your device could not sign you in by itself. Please sign in here."
 	case q.Get("lost") != "":
-		return "Your session had ended, so what you just sent was not saved. Sign in, then send it again."
+		return "You had been signed out, so what you just sent was not saved. Sign in, then send it again."
 	case q.Get("ended") == "idle":
 		return "You were signed out because nothing happened for a while."
 	case q.Get("ended") == "withdrawn":
 		return "You were signed out because your organisation asked for it. Please sign in again."
 	case q.Get("ended") == "over":
-		return "You were signed out because your session reached its time limit."
+		return "You were signed out because you had been signed in for as long as is allowed."
 	}
 	return ""
 }

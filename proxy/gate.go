@@ -69,7 +69,7 @@ func (s *Server) gate(x *exchange, r *http.Request, set *Set, path Path) error {
 // storeDown: an outage of the store signs nobody out and lets nobody in.
 func storeDown(err error) error {
 	return &authn.Error{
-		Public: "Foregate cannot look up who you are at the moment. You are still signed in. Try again in a few seconds.",
+		Public: "We cannot look up who you are at the moment. You are still signed in. Try again in a few seconds.",
 		Err:    err, Status: http.StatusServiceUnavailable, RetryAfter: 5 * time.Second,
 	}
 }

@@ -116,7 +116,7 @@ var account = pages.Account{
 }
 
 func bareAccount() pages.Account {
-	return pages.Account{Facts: account.Facts[2:4], Sessions: account.Sessions[:1], Now: now, More: 3, SessionsURL: "/sso/account/sessions", Home: "/", Problem: "That session is over already."}
+	return pages.Account{Facts: account.Facts[2:4], Sessions: account.Sessions[:1], Now: now, More: 3, SessionsURL: "/sso/account/sessions", Home: "/", Problem: "That device was signed out already."}
 }
 
 const mismatch = "That user name and password do not match. Check both and try again."

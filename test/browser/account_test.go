@@ -149,7 +149,7 @@ func TestPersonLooksAfterTheirOwnAccount(t *testing.T) {
 	b.says("Sign out there")
 	b.audit("account-two")
 	b.click(`form button[aria-describedby]`)
-	b.says("That session is ended.")
+	b.says("That device is signed out.")
 	there.open(url + "/?ward=7")
 	there.signIn("aarcher", next)
 	there.says("Enter the code from your app")
