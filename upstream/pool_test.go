@@ -83,6 +83,9 @@ func TestWhatCouldNotBeConnectedGoesToAnotherAddress(t *testing.T) {
 		if out.until.Load() == 0 || out.fails.Load() == 0 {
 			t.Errorf("the dead address is in: until %d, %d failures", out.until.Load(), out.fails.Load())
 		}
+		if got := u.Addresses(); len(got) != 2 || got[0].In || !got[1].In || got[1].Host != b.url.Host {
+			t.Errorf("addresses %+v", got)
+		}
 	}
 }
 

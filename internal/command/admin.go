@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"foregate/authn"
@@ -79,6 +80,20 @@ func (fg *running) methodStates() []admin.MethodState {
 		states = append(states, s)
 	}
 	return states
+}
+
+// upstreamStates are the addresses of applications that have several.
+func (fg *running) upstreamStates() []admin.UpstreamState {
+	var all []admin.UpstreamState
+	for _, app := range fg.server.Set().Apps() {
+		if app.Upstream == nil {
+			continue
+		}
+		for _, a := range app.Upstream.Addresses() {
+			all = append(all, admin.UpstreamState{App: app.Name, Upstream: strings.TrimSpace(a.Path + " " + a.Host), Up: a.In})
+		}
+	}
+	return all
 }
 
 // Comparisons that are longer ago than comparedSince are not looked for.
