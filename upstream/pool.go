@@ -36,6 +36,7 @@ type pool struct {
 	next      atomic.Uint32
 	app       string
 	log       *slog.Logger
+	checker   *checker // nil: nobody asks
 }
 
 // address is one of a pool's.
@@ -59,6 +60,9 @@ func newPool(r Route, shared http.RoundTripper, app string, log *slog.Logger) *p
 		a := &address{host: host, index: i, via: newDirect(own, shared)}
 		_, a.direct = a.via.(*direct)
 		p.addresses = append(p.addresses, a)
+	}
+	if r.Health.Path != "" {
+		p.checker = startChecker(p, r)
 	}
 	return p
 }
@@ -141,7 +145,7 @@ func (p *pool) reached(a *address) {
 
 // missed counts once for all requests that fail together.
 func (p *pool) missed(a *address, trial bool, err error) {
-	if trial {
+	if trial && a.until.Load() != forever {
 		a.until.Store(time.Now().Add(pause(a.fails.Add(1))).UnixNano())
 		return
 	}
@@ -162,11 +166,14 @@ func (p *pool) allOut(last error) error {
 	}
 	return &authn.Error{
 		Public: noAnswer, Err: fmt.Errorf("upstream %q: no address can be reached: %w", p.app, last),
-		Status: http.StatusBadGateway, RetryAfter: max(time.Second, time.Until(time.Unix(0, soonest))),
+		Status: http.StatusBadGateway, RetryAfter: min(max(time.Second, time.Until(time.Unix(0, soonest))), longPause),
 	}
 }
 
 func (p *pool) close() {
+	if p.checker != nil {
+		p.checker.close()
+	}
 	for _, a := range p.addresses {
 		if d, ok := a.via.(*direct); ok {
 			d.CloseIdleConnections()

@@ -30,6 +30,7 @@ type Route struct {
 	// Also are more addresses, host and port, at which the same application listens:
 	// requests are shared among them and that of URL. Not with a socket.
 	Also       []string
+	Health     Health // how each of them is asked whether it can take requests
 	Least      bool   // to the one with the fewest requests under way; false is each in turn
 	HostHeader string // the Host header to send; "" keeps the one that the browser asked for
 	H2C        bool   // speak HTTP/2 without TLS, and nothing else (RFC 9113, section 3.3)

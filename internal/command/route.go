@@ -23,8 +23,13 @@ func routeTo(c *config.Upstream) (upstream.Route, error) {
 	for _, a := range c.Also {
 		also = append(also, a.Host)
 	}
+	var health upstream.Health
+	if h := c.Health; h != nil {
+		health = upstream.Health{Path: h.Path, Every: h.Every, Timeout: h.Timeout}
+	}
 	return upstream.Route{
-		URL: c.URL, Also: also, Least: c.Balance == "least_connections", HostHeader: c.Host, H2C: c.H2C, CA: ca, ServerName: c.ServerName, Certificate: own, MaxBody: c.MaxBody,
+		Health: health,
+		URL:    c.URL, Also: also, Least: c.Balance == "least_connections", HostHeader: c.Host, H2C: c.H2C, CA: ca, ServerName: c.ServerName, Certificate: own, MaxBody: c.MaxBody,
 		Timeouts: upstream.Timeouts{Connect: c.ConnectTimeout, ResponseHeader: c.ResponseTimeout, Idle: c.IdleTimeout},
 	}, nil
 }

@@ -52,10 +52,18 @@ type ForwardAuth struct {
 	From []netip.Prefix `yaml:"from" doc:"Networks and addresses of the proxies that may ask, each within trusted_proxies; all of those unless given."`
 }
 
+// Health is a question that each of several addresses is asked from time to time.
+type Health struct {
+	Path    string        `yaml:"path" required:"true" doc:"Path that is asked for; an answer below 400 is good."`
+	Every   time.Duration `yaml:"every" default:"10s" min:"1s" max:"10m" doc:"How often."`
+	Timeout time.Duration `yaml:"timeout" default:"2s" min:"100ms" max:"1m" doc:"How long an answer may take."`
+}
+
 // Upstream is where the application itself listens.
 type Upstream struct {
 	URL             *url.URL      `yaml:"url" socket:"true" doc:"Address of the application, http or https, without user name and query; or unix:///run/app.sock. Required unless the app has forward_auth."`
 	Also            []*url.URL    `yaml:"also" doc:"More addresses at which the same application listens, with the scheme and path of url. Requests are shared among all; one that cannot be connected to is left out for a while."`
+	Health          *Health       `yaml:"health" doc:"With also: ask each address from time to time whether it can take requests; none by default."`
 	Balance         string        `yaml:"balance" default:"round_robin" enum:"round_robin|least_connections" doc:"With also: which address gets a request, each in turn or the one with the fewest under way."`
 	CA              authn.Path    `yaml:"ca" doc:"PEM file with the authorities that may sign its certificate; the system's unless given."`
 	ServerName      string        `yaml:"server_name" doc:"Name in its certificate, also sent as SNI; the host of url unless given."`

@@ -35,6 +35,12 @@ const maxAlso = 15
 
 // also checks that further addresses differ from url in host and port alone.
 func (c *checker) also(path string, u *Upstream) {
+	if h := u.Health; h != nil {
+		c.plainPath(join(path, "health.path"), h.Path)
+		if len(u.Also) == 0 {
+			c.fault(join(path, "health"), FaultAt{Problem: "is of no use for one address: there is no other to use instead", Remedy: "remove it, or list more addresses in also"})
+		}
+	}
 	if len(u.Also) == 0 || c.faulty(join(path, "url")) {
 		return
 	}

@@ -163,6 +163,8 @@ func TestEachFaultHasPlaceAndWords(t *testing.T) {
 		"upstream credentials": {with("http://127.0.0.1:9000", "http://bob:x@a"), "7:21: apps[0].upstream.url: holds a user name or password (allowed"},
 		"upstream also path":   {with("9000}", "9000, also: ['http://127.0.0.1:9001/x']}"), "7:51: apps[0].upstream.also[0]: differs from url in more than host and port"},
 		"upstream also alone":  {with("{url: http://127.0.0.1:9000}", "{also: ['http://a']}\n    forward_auth: {}") + "trusted_proxies: [10.1.0.0/16]\n", "7:16: apps[0].upstream.also: stands without url"},
+		"health of one":        {with("9000}", "9000, health: {path: /healthz}}"), "7:44: apps[0].upstream.health: is of no use for one address"},
+		"health without slash": {with("9000}", "9000, also: ['http://127.0.0.1:9001'], health: {path: healthz}}"), "7:92: apps[0].upstream.health.path: does not begin with a slash"},
 		"upstream also twice":  {with("9000}", "9000, also: ['http://127.0.0.1:9000']}"), "7:51: apps[0].upstream.also[0]: is there twice"},
 		"upstream ca on http":  {with("9000}", "9000, ca: x.pem}"), "7:48: apps[0].upstream.ca: is of no use for an application on plain http"},
 		"upstream host":        {with("9000}", "9000, host: http://a}"), "7:50: apps[0].upstream.host: is an address and not a host … write a"},
