@@ -32,6 +32,7 @@ const maxAddresses = 16 // of one route, so that those tried fit into a uint16
 // its method, since nothing of it was sent. Nothing else is sent twice here.
 type pool struct {
 	addresses []*address
+	sticky    bool // the same person to the same address
 	least     bool // to the address with the fewest requests under way, not to each in turn
 	next      atomic.Uint32
 	app       string
@@ -42,6 +43,7 @@ type pool struct {
 // address is one of a pool's.
 type address struct {
 	host   string // and port
+	seed   uint64 // of weight
 	index  int
 	via    http.RoundTripper
 	direct bool         // GET and HEAD go by connections of its own, and passage.connected says nothing
@@ -51,13 +53,13 @@ type address struct {
 }
 
 func newPool(r Route, shared http.RoundTripper, app string, log *slog.Logger) *pool {
-	p := &pool{least: r.Least, app: app, log: log}
+	p := &pool{least: r.Least, sticky: r.Sticky, app: app, log: log}
 	for i, host := range append([]string{r.URL.Host}, r.Also...) {
 		own := r
 		at := *r.URL
 		at.Host = host
 		own.URL = &at
-		a := &address{host: host, index: i, via: newDirect(own, shared)}
+		a := &address{host: host, seed: fnv(offset64, host), index: i, via: newDirect(own, shared)}
 		_, a.direct = a.via.(*direct)
 		p.addresses = append(p.addresses, a)
 	}
@@ -76,7 +78,7 @@ func (p *pool) RoundTrip(r *http.Request) (*http.Response, error) {
 	var tried uint16
 	var last error
 	for {
-		a, trial := p.pick(tried)
+		a, trial := p.pick(tried, way.trip)
 		if a == nil {
 			return nil, p.allOut(last)
 		}
@@ -100,7 +102,11 @@ func (p *pool) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // pick returns the address for the next try, and whether the try decides if it is in
 // again; nil if none is left.
-func (p *pool) pick(tried uint16) (best *address, trial bool) {
+func (p *pool) pick(tried uint16, t *Trip) (best *address, trial bool) {
+	var key, most uint64
+	if p.sticky {
+		key = keyOf(t)
+	}
 	first := int(p.next.Add(1) % uint32(len(p.addresses)))
 	for i := range p.addresses {
 		a := p.addresses[(first+i)%len(p.addresses)]
@@ -110,6 +116,12 @@ func (p *pool) pick(tried uint16) (best *address, trial bool) {
 		if a.until.Load() != 0 {
 			if a.trial(time.Now()) {
 				return a, true
+			}
+			continue
+		}
+		if p.sticky {
+			if w := a.weight(key); best == nil || w > most {
+				best, most = a, w
 			}
 			continue
 		}

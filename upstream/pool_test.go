@@ -203,11 +203,11 @@ func TestFewestRequestsUnderWay(t *testing.T) {
 	p.addresses[0].active.Store(2)
 	p.addresses[2].active.Store(1)
 	for range 3 {
-		if a, _ := p.pick(0); a.index != 1 {
+		if a, _ := p.pick(0, new(Trip)); a.index != 1 {
 			t.Errorf("got address %d, want the idle one", a.index)
 		}
 	}
-	if a, _ := p.pick(1 << 1); a.index != 2 {
+	if a, _ := p.pick(1 << 1, new(Trip)); a.index != 2 {
 		t.Errorf("got address %d behind the one that was tried", a.index)
 	}
 }

@@ -32,6 +32,7 @@ type Route struct {
 	Also       []string
 	Health     Health // how each of them is asked whether it can take requests
 	Least      bool   // to the one with the fewest requests under way; false is each in turn
+	Sticky     bool   // those of one person to the same address, while that can take them
 	HostHeader string // the Host header to send; "" keeps the one that the browser asked for
 	H2C        bool   // speak HTTP/2 without TLS, and nothing else (RFC 9113, section 3.3)
 

@@ -29,7 +29,7 @@ func routeTo(c *config.Upstream) (upstream.Route, error) {
 	}
 	return upstream.Route{
 		Health: health,
-		URL:    c.URL, Also: also, Least: c.Balance == "least_connections", HostHeader: c.Host, H2C: c.H2C, CA: ca, ServerName: c.ServerName, Certificate: own, MaxBody: c.MaxBody,
+		URL:    c.URL, Also: also, Least: c.Balance == "least_connections", Sticky: c.Balance == "sticky", HostHeader: c.Host, H2C: c.H2C, CA: ca, ServerName: c.ServerName, Certificate: own, MaxBody: c.MaxBody,
 		Timeouts: upstream.Timeouts{Connect: c.ConnectTimeout, ResponseHeader: c.ResponseTimeout, Idle: c.IdleTimeout},
 	}, nil
 }

@@ -64,7 +64,7 @@ type Upstream struct {
 	URL             *url.URL      `yaml:"url" socket:"true" doc:"Address of the application, http or https, without user name and query; or unix:///run/app.sock. Required unless the app has forward_auth."`
 	Also            []*url.URL    `yaml:"also" doc:"More addresses at which the same application listens, with the scheme and path of url. Requests are shared among all; one that cannot be connected to is left out for a while."`
 	Health          *Health       `yaml:"health" doc:"With also: ask each address from time to time whether it can take requests; none by default."`
-	Balance         string        `yaml:"balance" default:"round_robin" enum:"round_robin|least_connections" doc:"With also: which address gets a request, each in turn or the one with the fewest under way."`
+	Balance         string        `yaml:"balance" default:"round_robin" enum:"round_robin|least_connections|sticky" doc:"With also: which address gets a request, each in turn, the one with the fewest under way, or the same one for all requests of a person."`
 	CA              authn.Path    `yaml:"ca" doc:"PEM file with the authorities that may sign its certificate; the system's unless given."`
 	ServerName      string        `yaml:"server_name" doc:"Name in its certificate, also sent as SNI; the host of url unless given."`
 	Cert            authn.Path    `yaml:"cert" doc:"PEM file with the certificate that is shown to an https application."`
