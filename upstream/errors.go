@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 
 	"foregate/authn"
@@ -48,6 +49,10 @@ func describe(err error) *authn.Error {
 		timeout interface{ Timeout() bool }
 	)
 	slow := errors.As(err, &timeout) && timeout.Timeout()
+	var connecting *net.OpError
+	if errors.As(err, &connecting) && connecting.Op == "dial" {
+		slow = false // nothing was sent that could have been saved
+	}
 	failed := func(status int, public string) *authn.Error {
 		return &authn.Error{Public: public, Err: err, Status: status}
 	}

@@ -169,6 +169,9 @@ func TestStatusOfAnError(t *testing.T) {
 			t.Errorf("%v: got %d, want %d", err, got, want)
 		}
 	}
+	if got := StatusOf(&net.OpError{Op: "dial", Net: "tcp", Err: os.ErrDeadlineExceeded}); got != http.StatusBadGateway {
+		t.Errorf("nobody to connect to: got %d", got)
+	}
 	if got := StatusOf(&authn.Error{Public: "no"}); got != http.StatusBadRequest {
 		t.Errorf("got %d", got)
 	}
