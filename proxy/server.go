@@ -171,6 +171,10 @@ func (s *Server) serve(x *exchange, r *http.Request) error {
 	if below(path.Exact, s.Prefix) {
 		return s.own(x, r, set, path.Exact[len(s.Prefix):])
 	}
+	if path.Exact == changePassword && isSafe(r) && set.keepsPasswords(x.app) {
+		redirect(x, http.StatusFound, s.accountURL(accountPassword))
+		return nil
+	}
 	return s.gate(x, r, set, path)
 }
 
