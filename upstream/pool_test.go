@@ -207,7 +207,7 @@ func TestFewestRequestsUnderWay(t *testing.T) {
 			t.Errorf("got address %d, want the idle one", a.index)
 		}
 	}
-	if a, _ := p.pick(1 << 1, new(Trip)); a.index != 2 {
+	if a, _ := p.pick(1<<1, new(Trip)); a.index != 2 {
 		t.Errorf("got address %d behind the one that was tried", a.index)
 	}
 }
