@@ -1,5 +1,11 @@
 package proxy
 
+import (
+	"fmt"
+
+	"foregate/authn"
+)
+
 // On a device that several people share, the next person must find nothing of the one
 // before: no cookie outlives the browser, no answer of the application stays in its cache,
 // a provider that still knows somebody asks who is there, and nobody gets back into a
@@ -20,6 +26,20 @@ func (s *Server) leaveNothing(x *exchange) {
 	if s.shared(x) {
 		x.Header().Set("Clear-Site-Data", forgetful)
 	}
+}
+
+// asksPerson refuses a method that asks the device on a device that several people share:
+// it would say who signed in to the device, and that may be anybody.
+func (s *Server) asksPerson(x *exchange, m *Method) error {
+	auth, err := m.open()
+	if err != nil || !s.shared(x) {
+		return nil // what is not ready says so itself
+	}
+	if _, near := auth.(authn.Near); !near {
+		return nil
+	}
+	return authn.Refused("Several people use this device, so it cannot say which of them you are. Go back and choose another way to sign in.",
+		fmt.Errorf("method %q asks the device, and %s is in the app's shared_devices", m.Name, x.client))
 }
 
 // finish is what a page's script is told of a shared device: show how to leave it.

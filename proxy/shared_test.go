@@ -87,3 +87,32 @@ func TestNobodyRefreshesIntoASessionOfASharedDevice(t *testing.T) {
 		t.Error("elsewhere nobody can come back")
 	}
 }
+
+// byDevice asks the browser and not the person, as Kerberos does.
+type byDevice struct{ provider }
+
+func (p *byDevice) Open(authn.Env) (authn.Authenticator, error) { return p, nil }
+func (*byDevice) Near(netip.Addr) bool                          { return true }
+
+func TestASharedDeviceIsNotAskedWhoIsThere(t *testing.T) {
+	for _, shared := range []bool{true, false} {
+		device := &byDevice{provider{says: says("domain", "ward7", "ward7@hospital.example")}}
+		p := &freshly{provider: provider{says: says("idp", "nora", "nora@hospital.example")}}
+		s := newServer(t, memstore.New(), mirror(t), nil,
+			&Method{Name: "pc", Title: "Sign in with this PC", Config: device}, &Method{Name: "local", Title: "Sign in with Microsoft", Config: p})
+		app := s.Set().Apps()[0]
+		app.Methods = []string{"pc", "local"}
+		app.Terms["pc"] = app.Terms["local"]
+		if shared {
+			app.Shared = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
+		}
+		b := &signingIn{t: t, s: s, jar: make(map[string]string)}
+		if body := b.do("GET", "/sso/sign-in?choose=1&rd=/", nil).Body.String(); strings.Contains(body, "Sign in with this PC") == shared {
+			t.Errorf("shared %v: the page offers:\n%s", shared, body)
+		}
+		w := b.do("GET", "/sso/start/pc?rd=/", nil)
+		if refused := w.Code == http.StatusForbidden && strings.Contains(w.Body.String(), "Several people use this device"); refused != shared {
+			t.Errorf("shared %v: %d %s", shared, w.Code, w.Body)
+		}
+	}
+}

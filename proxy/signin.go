@@ -33,6 +33,9 @@ func (s *Server) begin(x *exchange, r *http.Request, m *Method, rd string, auto 
 
 // beginFor is begin for a person who has given a name or an address already.
 func (s *Server) beginFor(x *exchange, r *http.Request, m *Method, rd string, auto bool, hint string) error {
+	if err := s.asksPerson(x, m); err != nil {
+		return err
+	}
 	a := s.newAttempt(x, r, m, rd)
 	a.Hint = hint
 	a.Provider = r.URL.Query().Get("idp")
@@ -203,7 +206,7 @@ func (s *Server) resume(x *exchange, r *http.Request, m *Method, a *authn.Attemp
 	}
 	if err != nil && tries(a) {
 		s.Attempts.Drop(x, r, x.secure, a.ID)
-		return s.tried(x, m, a, outcome{err: err})
+		return s.tried(r.Context(), x, m, a, outcome{err: err})
 	}
 	if err != nil {
 		s.Metrics.SignInFailed(m.Name, "failed", err)
@@ -238,7 +241,7 @@ func (s *Server) reply(x *exchange, r *http.Request, m *Method, a *authn.Attempt
 	case authn.Elsewhere:
 		if tries(a) {
 			s.Attempts.Drop(x, r, x.secure, a.ID)
-			return s.tried(x, m, a, outcome{err: errors.New("the method is not for this device: people are led to the other ways to sign in")})
+			return s.tried(r.Context(), x, m, a, outcome{err: errors.New("the method is not for this device: people are led to the other ways to sign in")})
 		}
 		s.Metrics.SignIn(m.Name, "refused")
 		redirect(x, http.StatusSeeOther, s.byHandURL(a.Return))
