@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"foregate/authn"
 )
 
 // ErrNotHeld says that a ticket opens nothing, or not any more.
@@ -15,6 +17,10 @@ var ErrNotHeld = errors.New("nothing is held for this ticket")
 const (
 	heldPrefix = "held:"
 	heldMost   = 64 << 10 // bytes
+
+	// heldSpent is how long a mark of TakeHeld stays: for those who read the record
+	// before it was deleted.
+	heldSpent = time.Hour
 )
 
 // Hold seals data at the store for a while, for what is too long for an attempt's
@@ -56,6 +62,23 @@ func (s *Sessions) Held(ctx context.Context, ticket string) ([]byte, error) {
 	if err != nil {
 		return nil, ErrNotHeld
 	}
+	return data, nil
+}
+
+// TakeHeld is Held for once, whoever else asks at the same moment.
+func (s *Sessions) TakeHeld(ctx context.Context, ticket string) ([]byte, error) {
+	data, err := s.Held(ctx, ticket)
+	if err != nil {
+		return nil, err
+	}
+	err = Spent{s.store}.Spend(ctx, heldPrefix+ticket, s.cfg.Clock().Add(heldSpent))
+	if errors.Is(err, authn.ErrSpent) {
+		return nil, ErrNotHeld
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.LetGo(ctx, ticket)
 	return data, nil
 }
 

@@ -3,6 +3,8 @@ package cookies_test
 import (
 	"bytes"
 	"errors"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -37,5 +39,29 @@ func TestHeldIsSealedAndOpensWithItsTicketAlone(t *testing.T) {
 	s.LetGo(t.Context(), ticket)
 	if _, err := s.Held(t.Context(), ticket); !errors.Is(err, cookies.ErrNotHeld) {
 		t.Errorf("after it was let go: %v", err)
+	}
+}
+
+func TestHeldIsTakenByOneOfMany(t *testing.T) {
+	s := open(t, newSpy(), nil)
+	ticket, err := s.Hold(t.Context(), []byte("a try"), time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	var took atomic.Int32
+	for range 20 {
+		all.Go(func() {
+			switch data, err := s.TakeHeld(t.Context(), ticket); {
+			case err == nil && string(data) == "a try":
+				took.Add(1)
+			case !errors.Is(err, cookies.ErrNotHeld):
+				t.Errorf("got %q, %v", data, err)
+			}
+		})
+	}
+	all.Wait()
+	if n := took.Load(); n != 1 {
+		t.Errorf("taken %d times", n)
 	}
 }

@@ -15,8 +15,13 @@ type ticket struct {
 	Actor  string `json:"b"`
 }
 
-func (s *Server) ticket(ctx context.Context, held string) (ticket, error) {
-	data, err := s.Sessions.Held(ctx, held)
+// ticket reads what is held; with take it is nobody's any more.
+func (s *Server) ticket(ctx context.Context, held string, take bool) (ticket, error) {
+	read := s.Sessions.Held
+	if take {
+		read = s.Sessions.TakeHeld
+	}
+	data, err := read(ctx, held)
 	var t ticket
 	if err == nil {
 		err = json.Unmarshal(data, &t)

@@ -90,7 +90,7 @@ func (s *Server) tryOut(x *exchange, r *http.Request, set *Set, name string) err
 		values = r.PostForm
 	}
 	held := values.Get("ticket")
-	t, err := s.ticket(r.Context(), held)
+	t, err := s.ticket(r.Context(), held, false)
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,9 @@ func (s *Server) tryOut(x *exchange, r *http.Request, set *Set, name string) err
 		s.Pages.Write(x, http.StatusOK, pages.Reader{}, x.look(), pages.TryStart{Title: m.Title, Action: s.Prefix + "/try/" + name, Ticket: held})
 		return nil
 	}
-	s.Sessions.LetGo(r.Context(), held)
+	if _, err := s.ticket(r.Context(), held, true); err != nil {
+		return err
+	}
 	return s.beginTry(x, r, m, t)
 }
 
@@ -117,7 +119,7 @@ func (s *Server) beginTry(x *exchange, r *http.Request, m *Method, t ticket) err
 	reply, err := m.begin(ctx, a)
 	a.Keep(keepTry, t.Actor) // whatever the method made of its values
 	if err != nil {
-		return s.tried(x, m, a, outcome{err: err})
+		return s.tried(r.Context(), x, m, a, outcome{err: err})
 	}
 	return s.reply(x, r, m, a, reply)
 }
@@ -135,20 +137,20 @@ type outcome struct {
 func (s *Server) triedIn(x *exchange, r *http.Request, m *Method, a *authn.Attempt, id authn.Identity) error {
 	s.Attempts.Drop(x, r, x.secure, a.ID)
 	if id.Anonymous() || id.User == "" {
-		return s.tried(x, m, a, outcome{err: errors.New("the method vouched for nobody")})
+		return s.tried(r.Context(), x, m, a, outcome{err: errors.New("the method vouched for nobody")})
 	}
 	id.Method, id.Organisation, id.Kind = m.Name, "", ""
-	return s.tried(x, m, a, outcome{id: id})
+	return s.tried(r.Context(), x, m, a, outcome{id: id})
 }
 
 // tried shows what came of a try-out.
-func (s *Server) tried(x *exchange, m *Method, a *authn.Attempt, o outcome) error {
+func (s *Server) tried(ctx context.Context, x *exchange, m *Method, a *authn.Attempt, o outcome) error {
 	p := pages.TryOut{Title: m.Title, App: x.app.Look.Title, Code: x.id}
 	if t := a.Trial; t != nil {
 		p.Checked, p.Sent, p.Made = t.Checked, t.Sent, t.Made
 	}
 	if o.err == nil {
-		o.err = s.preview(x, m, o.id, &p)
+		o.err = s.preview(ctx, x, m, o.id, &p)
 	}
 	var known *authn.Error
 	switch {
@@ -162,13 +164,13 @@ func (s *Server) tried(x *exchange, m *Method, a *authn.Attempt, o outcome) erro
 	if o.err != nil {
 		result = "failed"
 	}
-	s.noteTry(x, m, a, &o, result)
+	s.noteTry(ctx, x, m, a, &o, result)
 	s.Pages.Write(x, http.StatusOK, pages.Reader{}, x.look(), p) // in English, as the configuration is
 	return nil
 }
 
 // preview asks all who would be asked, and keeps nothing.
-func (s *Server) preview(x *exchange, m *Method, id authn.Identity, p *pages.TryOut) error {
+func (s *Server) preview(ctx context.Context, x *exchange, m *Method, id authn.Identity, p *pages.TryOut) error {
 	for _, row := range [...]pages.Fact{
 		{Label: "User name", Value: id.User}, {Label: "Known for good as", Value: id.Subject}, {Label: "By", Value: id.Issuer},
 		{Label: "E-mail address", Value: address(&id)}, {Label: "Name", Value: id.Name}, {Label: "Groups", Value: strings.Join(id.Groups, ", ")},
@@ -177,7 +179,7 @@ func (s *Server) preview(x *exchange, m *Method, id authn.Identity, p *pages.Try
 			p.Person = append(p.Person, row)
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), signInTime)
+	ctx, cancel := context.WithTimeout(ctx, signInTime)
 	defer cancel()
 	x.trying = true
 	admission, err := s.admitIn(ctx, x, m, id)
@@ -247,7 +249,7 @@ func missing(p *pages.TryOut) []string {
 }
 
 // noteTry writes down who tried, in the log and in the audit trail.
-func (s *Server) noteTry(x *exchange, m *Method, a *authn.Attempt, o *outcome, result string) {
+func (s *Server) noteTry(ctx context.Context, x *exchange, m *Method, a *authn.Attempt, o *outcome, result string) {
 	reason := ""
 	if o.err != nil {
 		reason = authn.CutControl(o.err.Error(), 512)
@@ -257,9 +259,13 @@ func (s *Server) noteTry(x *exchange, m *Method, a *authn.Attempt, o *outcome, r
 	if s.Accounts == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), signInTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), signInTime)
 	defer cancel()
-	err := s.Accounts.Audit.Append(ctx, accounts.Event{Actor: actor, Action: "try", Method: m.Name, App: x.app.Name, Client: x.client, Result: result, RequestID: x.id})
+	e := accounts.Event{Actor: actor, Action: "try", Method: m.Name, App: x.app.Name, Client: x.client, Result: result, RequestID: x.id}
+	if reason != "" {
+		e.Detail = map[string]any{"why": reason}
+	}
+	err := s.Accounts.Audit.Append(ctx, e)
 	if err != nil {
 		s.Log.Warn("try-out not in the audit trail", "request_id", x.id, "err", err)
 	}
