@@ -109,20 +109,19 @@ func (q *query) get(ctx context.Context, entityID string) (*provider, error) {
 	}
 	now := q.src.now()
 	e.used = now
-	switch {
-	case e.done == nil && now.Before(e.again):
-		p, err := e.p, e.err
-		q.mu.Unlock()
-		if p != nil {
-			return p, nil
-		}
-		return nil, err
-	case e.done == nil:
+	due := !now.Before(e.again)
+	if due && e.done == nil {
 		e.done = make(chan struct{})
 		go q.ask(entityID, e)
 	}
-	done := e.done
+	p, err, again, done := e.p, e.err, e.again, e.done
 	q.mu.Unlock()
+	switch {
+	case p != nil && p.holds(now) && (err != nil || now.Before(again.Add(q.src.cfg.Metadata.Refresh))):
+		return p, nil // while it is asked for anew nobody waits, unless it is very old
+	case !due:
+		return nil, err
+	}
 	select {
 	case <-done:
 	case <-ctx.Done():
@@ -171,7 +170,7 @@ func (q *query) ask(entityID string, e *asked) {
 		}
 	} else {
 		e.again = now.Add(mdqFailed)
-		if e.p != nil && !e.p.validUntil.IsZero() && !now.Before(e.p.validUntil) {
+		if e.p != nil && !e.p.holds(now) {
 			e.p = nil
 		}
 		q.log.Warn("saml: the query service does not tell of a provider", "entity_id", short(entityID), "error", err, "last_good_copy", e.p != nil)

@@ -88,12 +88,17 @@ func readEntity(entity *etree.Element, until time.Time, insecure bool) (*provide
 	return p, p.fill(sso, insecure)
 }
 
+// holds reports whether the metadata says so of now.
+func (p *provider) holds(now time.Time) bool {
+	return p.validUntil.IsZero() || now.Before(p.validUntil)
+}
+
 // current reports whether the metadata counts now.
 func (p *provider) current(signed bool, now time.Time) error {
 	switch {
 	case signed && p.validUntil.IsZero():
 		return errors.New("signed metadata without validUntil")
-	case !p.validUntil.IsZero() && !now.Before(p.validUntil):
+	case !p.holds(now):
 		return fmt.Errorf("metadata was valid until %s", p.validUntil.Format(time.RFC3339))
 	}
 	return nil
