@@ -132,8 +132,6 @@ func postgresLook(dsn authn.Secret) func(context.Context, *authn.Witness) authn.
 	}
 }
 
-// upstreamLook asks the application for its first page, as nobody: any answer shows
-// that it is there.
 // upstreamLooks looks at each address of an upstream.
 func upstreamLooks(name string, u *config.Upstream) []look {
 	var all []look
@@ -145,6 +143,8 @@ func upstreamLooks(name string, u *config.Upstream) []look {
 	return all
 }
 
+// upstreamLook asks the application for its first page, as nobody: any answer shows
+// that it is there.
 func upstreamLook(u *config.Upstream) func(context.Context, *authn.Witness) authn.Finding {
 	return func(ctx context.Context, w *authn.Witness) authn.Finding {
 		way, err := routeTo(u)
