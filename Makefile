@@ -3,7 +3,7 @@
 # make test    everything; installs what the tests need where it is missing
 # make check   formatting, vet, module files: quick
 # make bench   figures beside a bare proxy and nginx
-# make soak    500 people at two replicas for ten minutes, with faults; SOAK=1m is shorter
+# make soak    a day in the life of the five deployments, and 500 people at two replicas, ten minutes each, with faults; SOAK=1m is shorter
 # make deb     a Debian package, ./foregate_VERSION_ARCH.deb
 # make fuzz    each fuzz target for FUZZTIME
 
@@ -41,7 +41,7 @@ bench: build
 	$(GO) run ./bench
 
 soak: needs
-	FOREGATE_SOAK=$(SOAK) $(GO) test ./test/replicas -count=1 -timeout 30m -v -run 'SE16|FM1Redis'
+	FOREGATE_SOAK=$(SOAK) $(GO) test ./test/replicas -count=1 -timeout 45m -v -run 'DayInTheLife|SE16|FM1Redis'
 
 fuzz:
 	./test/fuzz $(FUZZTIME)

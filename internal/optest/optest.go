@@ -46,6 +46,9 @@ type Options struct {
 	JWKS                   json.RawMessage `json:"jwks,omitempty"`                      // public keys of ClientKey …
 	JWKSURI                string          `json:"jwks_uri,omitempty"`                  // … or where they are
 	AccessTokenTTL         int             `json:"access_token_ttl,omitempty"`          // seconds, 60
+
+	// Users are people in place of alice and bob: what is said of each, and "password".
+	Users map[string]map[string]any `json:"users,omitempty"`
 }
 
 // Provider is a running provider.

@@ -35,6 +35,7 @@ import (
 const (
 	Alice, AlicePassword = "alice", "pw-a"
 	Bob, BobPassword     = "bob", "pw-b"
+	Password             = "pw-u" // of all further people
 )
 
 const (
@@ -46,7 +47,7 @@ const (
 type SP struct {
 	EntityID   string
 	Base       string // below which /acs and /slo are
-	Cert       []byte // DER; checks signatures of requests
+	Cert       []byte // DER; checks signatures of requests, none without it
 	Encrypt    bool   // encrypt assertions for Cert
 	WantSigned bool   // refuse unsigned requests
 }
@@ -66,6 +67,12 @@ type Provider struct {
 // Start starts a provider that ends with the test. Without PHP or SimpleSAMLphp
 // the test is skipped, and on CI, where nothing may be skipped, it fails.
 func Start(t testing.TB, sps ...SP) *Provider {
+	t.Helper()
+	return StartWith(t, 0, sps...)
+}
+
+// StartWith starts one that knows further people: u00000 and so on, with Password.
+func StartWith(t testing.TB, people int, sps ...SP) *Provider {
 	t.Helper()
 	missing := t.Skip
 	if os.Getenv("CI") == "true" {
@@ -87,7 +94,7 @@ func Start(t testing.TB, sps ...SP) *Provider {
 		URL: url, EntityID: url + "/idp", MetadataURL: url + "/saml2/idp/metadata.php",
 		SSOURL: url + "/saml2/idp/SSOService.php", SLOURL: url + "/saml2/idp/SingleLogoutService.php",
 	}
-	p.configure(t, dir, sps)
+	p.configure(t, dir, people, sps)
 	p.run(t, dir, address)
 	return p
 }
@@ -142,7 +149,7 @@ func (p *Provider) answers(ctx context.Context) bool {
 	return err == nil && resp.StatusCode == http.StatusOK
 }
 
-func (p *Provider) configure(t testing.TB, dir string, sps []SP) {
+func (p *Provider) configure(t testing.TB, dir string, people int, sps []SP) {
 	for _, sub := range []string{"config", "metadata", "cert", "log", "data", "tmp"} {
 		if err := os.Mkdir(filepath.Join(dir, sub), 0o700); err != nil {
 			t.Fatal(err)
@@ -152,7 +159,7 @@ func (p *Provider) configure(t testing.TB, dir string, sps []SP) {
 	fill := strings.NewReplacer("$DIR", dir, "$URL", p.URL)
 	for name, text := range map[string]string{
 		"cert/idp.key": key, "cert/idp.crt": cert,
-		"config/config.php": fill.Replace(configPHP), "config/authsources.php": peoplePHP,
+		"config/config.php": fill.Replace(configPHP), "config/authsources.php": strings.Replace(peoplePHP, "$MORE", morePHP(people), 1),
 		"metadata/saml20-idp-hosted.php": fill.Replace(hostedPHP), "metadata/saml20-sp-remote.php": remotePHP(sps),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
@@ -195,8 +202,17 @@ $config = array_merge($config, [
 const peoplePHP = `<?php
 $config = ['users' => ['exampleauth:UserPass',
   'alice:pw-a' => ['uid' => ['alice'], 'mail' => ['alice@example.test'], 'displayName' => ['Alice Archer'], 'groups' => ['staff', 'admins'], 'urn:oid:1.3.6.1.4.1.5923.1.1.1.6' => ['alice@example.test']],
-  'bob:pw-b' => ['uid' => ['bob'], 'mail' => ['bob@example.test'], 'displayName' => ['Bob Baker'], 'groups' => ['guests']]]];
+  'bob:pw-b' => ['uid' => ['bob'], 'mail' => ['bob@example.test'], 'displayName' => ['Bob Baker'], 'groups' => ['guests']],$MORE]];
 `
+
+func morePHP(people int) string {
+	var b strings.Builder
+	for i := range people {
+		u := fmt.Sprintf("u%05d", i)
+		fmt.Fprintf(&b, "\n  '%s:%s' => ['uid' => ['%s'], 'mail' => ['%s@example.test'], 'displayName' => ['%s'], 'groups' => ['staff']],", u, Password, u, u, u)
+	}
+	return b.String()
+}
 
 const hostedPHP = `<?php
 $metadata['$URL/idp'] = ['host' => '__DEFAULT__', 'privatekey' => 'idp.key', 'certificate' => 'idp.crt', 'auth' => 'users',
@@ -213,8 +229,8 @@ func remotePHP(sps []SP) string {
 	b.WriteString("<?php\n")
 	for _, sp := range sps {
 		fmt.Fprintf(&b, "$metadata['%s'] = ['AssertionConsumerService' => '%s/acs', 'SingleLogoutService' => '%s/slo', 'saml20.sign.response' => true, 'saml20.sign.assertion' => true,\n", sp.EntityID, sp.Base, sp.Base)
-		fmt.Fprintf(&b, "  'certData' => '%s', 'assertion.encryption' => %t, 'validate.authnrequest' => %t, 'redirect.sign' => true, 'redirect.validate' => true];\n",
-			base64.StdEncoding.EncodeToString(sp.Cert), sp.Encrypt, sp.WantSigned)
+		fmt.Fprintf(&b, "  'certData' => '%s', 'assertion.encryption' => %t, 'validate.authnrequest' => %t, 'redirect.sign' => true, 'redirect.validate' => %t];\n",
+			base64.StdEncoding.EncodeToString(sp.Cert), sp.Encrypt, sp.WantSigned, sp.Cert != nil)
 	}
 	return b.String()
 }
