@@ -85,8 +85,10 @@ func (t *tongue) links(s sheet, r Reader, look *Look) []tongueLink {
 
 // tongue is that of a reader.
 func (p *Pages) tongue(r Reader) *tongue {
-	if t, ok := p.tongues[r.Language]; ok {
-		return t
+	if make, ok := p.tongues[r.Language]; ok {
+		if t, err := make(); err == nil {
+			return t
+		}
 	}
-	return p.tongues[languages[0].Tag]
+	return p.english
 }

@@ -28,7 +28,9 @@ func NewWith(l Language, messages []string, translate func(string) string) (*Pag
 	if err != nil {
 		return nil, err
 	}
-	return p, p.add(l, data)
+	t, err := newTongue(l, data)
+	p.tongues[l.Tag] = func() (*tongue, error) { return t, err }
+	return p, err
 }
 
 func (p pattern) counts() bool {
@@ -41,15 +43,15 @@ func (p pattern) counts() bool {
 }
 
 // Ago says when something was, in a language.
-func (p *Pages) Ago(tag string, at, now time.Time) string { return p.tongues[tag].ago(at, now) }
+func (p *Pages) Ago(tag string, at, now time.Time) string { return p.tongue(Reader{Language: tag}).ago(at, now) }
 
 // Moment says a date and a time of day.
-func (p *Pages) Moment(tag string, at time.Time) string { return p.tongues[tag].moment(at) }
+func (p *Pages) Moment(tag string, at time.Time) string { return p.tongue(Reader{Language: tag}).moment(at) }
 
 // Counted renders a message that is counted, and says whether the language has words
 // for that number.
 func (p *Pages) Counted(tag, id string, n int) (string, error) {
-	t := p.tongues[tag]
+	t := p.tongue(Reader{Language: tag})
 	for _, name := range newPattern(id).names {
 		if name != "count" && name != "names" {
 			return "", fmt.Errorf("%q has a part %s", id, name)
@@ -59,4 +61,7 @@ func (p *Pages) Counted(tag, id string, n int) (string, error) {
 }
 
 // Say is a sentence in a language.
-func (p *Pages) Say(tag, sentence string) string { return p.tongues[tag].say(sentence) }
+func (p *Pages) Say(tag, sentence string) string { return p.tongue(Reader{Language: tag}).say(sentence) }
+
+// Speaks is the language in which somebody who wants tag is answered.
+func (p *Pages) Speaks(tag string) string { return p.tongue(Reader{Language: tag}).Tag }

@@ -75,8 +75,10 @@ func newTongue(l Language, catalogue []byte) (*tongue, error) {
 			t.forms[m.ID] = formsOf(m)
 		}
 	}
-	t.warning, err = t.warningIn()
-	return t, err
+	if t.warning, err = t.warningIn(); err != nil {
+		return nil, err
+	}
+	return t, t.parse()
 }
 
 // formsOf are the plural forms that a message has.

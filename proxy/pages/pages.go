@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 
 	"golang.org/x/text/language"
 
@@ -27,7 +28,8 @@ var files embed.FS
 
 // Pages renders every Page. It is safe for concurrent use.
 type Pages struct {
-	tongues map[string]*tongue // by their tags
+	english *tongue
+	tongues map[string]func() (*tongue, error) // the others by their tags, each made when somebody reads it
 	matcher language.Matcher   // of languages, in their order
 }
 
@@ -36,30 +38,20 @@ var kinds = []string{"chooser", "formpage", "postform", "problem", "signout", "s
 
 // New reads the embedded templates and catalogues.
 func New() (*Pages, error) {
-	p := &Pages{tongues: make(map[string]*tongue)}
+	p := &Pages{tongues: make(map[string]func() (*tongue, error))}
 	var tags []language.Tag
 	for _, l := range languages {
 		catalogue, err := catalogues.ReadFile("languages/" + l.Tag + ".json")
 		if err != nil {
 			return nil, fmt.Errorf("pages: catalogue of %s: %w", l.Tag, err)
 		}
-		if err := p.add(l, catalogue); err != nil {
-			return nil, err
-		}
+		p.tongues[l.Tag] = sync.OnceValues(func() (*tongue, error) { return newTongue(l, catalogue) })
 		tags = append(tags, language.Make(l.Tag))
 	}
 	p.matcher = language.NewMatcher(tags)
-	return p, nil
-}
-
-// add makes the pages speak a language.
-func (p *Pages) add(l Language, catalogue []byte) error {
-	t, err := newTongue(l, catalogue)
-	if err != nil {
-		return err
-	}
-	p.tongues[l.Tag] = t
-	return t.parse()
+	var err error
+	p.english, err = p.tongues[languages[0].Tag]()
+	return p, err
 }
 
 // parse reads the templates, whose fixed words are said once and for all.
@@ -110,7 +102,7 @@ func (p *Pages) Write(w http.ResponseWriter, status int, reader Reader, look *Lo
 	t := p.tongue(reader)
 	switch page.(type) {
 	case TryStart, TryOut: // they are in English, for those who set up Foregate
-		t, reader.Choose = p.tongues[languages[0].Tag], ""
+		t, reader.Choose = p.english, ""
 	}
 	body, s, err := t.page(nonce, reader, look, page)
 	h := w.Header()

@@ -221,7 +221,14 @@ func TestEveryLanguageIsComplete(t *testing.T) {
 	if len(wanted) < 200 {
 		t.Fatalf("only %d messages are found in the code", len(wanted))
 	}
+	all, err := pages.New()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, l := range pages.Languages() {
+		if got := all.Speaks(l.Tag); got != l.Tag {
+			t.Errorf("who reads %s is answered in %s", l.Tag, got)
+		}
 		have := make(map[string]bool)
 		for id := range catalogue(t, l.Tag) {
 			have[outline(id)] = true
