@@ -43,10 +43,14 @@ func (p pattern) counts() bool {
 }
 
 // Ago says when something was, in a language.
-func (p *Pages) Ago(tag string, at, now time.Time) string { return p.tongue(Reader{Language: tag}).ago(at, now) }
+func (p *Pages) Ago(tag string, at, now time.Time) string {
+	return p.tongue(Reader{Language: tag}).ago(at, now)
+}
 
 // Moment says a date and a time of day.
-func (p *Pages) Moment(tag string, at time.Time) string { return p.tongue(Reader{Language: tag}).moment(at) }
+func (p *Pages) Moment(tag string, at time.Time) string {
+	return p.tongue(Reader{Language: tag}).moment(at)
+}
 
 // Counted renders a message that is counted, and says whether the language has words
 // for that number.
@@ -61,7 +65,9 @@ func (p *Pages) Counted(tag, id string, n int) (string, error) {
 }
 
 // Say is a sentence in a language.
-func (p *Pages) Say(tag, sentence string) string { return p.tongue(Reader{Language: tag}).say(sentence) }
+func (p *Pages) Say(tag, sentence string) string {
+	return p.tongue(Reader{Language: tag}).say(sentence)
+}
 
 // Speaks is the language in which somebody who wants tag is answered.
 func (p *Pages) Speaks(tag string) string { return p.tongue(Reader{Language: tag}).Tag }

@@ -30,7 +30,7 @@ var files embed.FS
 type Pages struct {
 	english *tongue
 	tongues map[string]func() (*tongue, error) // the others by their tags, each made when somebody reads it
-	matcher language.Matcher   // of languages, in their order
+	matcher language.Matcher                   // of languages, in their order
 }
 
 // kinds are the files in html/ that are pages.
