@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -108,6 +109,12 @@ func (s *Server) Do(args ...string) string {
 	return out
 }
 
+// Ask is Do for a server that may be just starting or changing: it answers with what it got.
+func (s *Server) Ask(args ...string) string {
+	out, _ := s.cli(args...)
+	return out
+}
+
 func (s *Server) cli(args ...string) (string, error) {
 	host, port, _ := net.SplitHostPort(s.Addr)
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
@@ -160,6 +167,16 @@ func StartSentinel(t testing.TB) *Sentinel {
 		return strings.Contains(out, "OK 3")
 	})
 	return s
+}
+
+// Patience is how long the sentinels wait for a server before they take it for dead: a
+// second at the start. A busy machine needs more, or they replace a master that works.
+func (s *Sentinel) Patience(d time.Duration) {
+	s.First.t.Helper()
+	for _, addr := range s.Addresses {
+		sentinel := &Server{t: s.First.t, Addr: addr}
+		sentinel.Do("sentinel", "set", s.Master, "down-after-milliseconds", strconv.FormatInt(d.Milliseconds(), 10))
+	}
 }
 
 func startSentinel(t testing.TB, name, host, port string) *Server {

@@ -12,6 +12,7 @@ import (
 	"github.com/pquerna/otp/totp"
 
 	"foregate/authn/local"
+	"foregate/internal/chromium"
 	"foregate/internal/demo"
 )
 
@@ -64,13 +65,6 @@ apps:
     page: {title: Careplan, help: "Trouble signing in? Call 4711."}
 `
 
-// key is what a page shows to be typed into an authenticator app.
-func (b *tab) key() string {
-	b.t.Helper()
-	b.until(`!!document.querySelector("svg.picture") && !!document.querySelector(".key")`)
-	return strings.ReplaceAll(must[string](b, `document.querySelector(".key").innerText`), " ", "")
-}
-
 // appCode is what an authenticator app shows then.
 func appCode(t *testing.T, key string, at time.Time) string {
 	t.Helper()
@@ -81,121 +75,118 @@ func appCode(t *testing.T, key string, at time.Time) string {
 	return code
 }
 
-// path is that of the page.
-func (b *tab) path() string { b.t.Helper(); return must[string](b, `location.pathname`) }
-
 func TestPersonLooksAfterTheirOwnAccount(t *testing.T) {
 	const next = "seven quiet wards"
 	url := openWard(t, "")
 	there := openBrowser(t, nil, "")
-	there.open(url + "/")
-	there.signIn("aarcher", alicesPassword)
-	there.says("Patients of today")
+	there.Open(url + "/")
+	there.SignIn("aarcher", alicesPassword)
+	there.Says("Patients of today")
 
 	b := openBrowser(t, nil, "")
-	b.open(url + "/sso/account")
-	b.signIn("alice@hospital.example", alicesPassword)
-	b.says("Your account")
-	b.says("Not set up: your password alone lets you in.")
-	if b.path() != "/sso/account" {
-		t.Errorf("sent to %s", b.location())
+	b.Open(url + "/sso/account")
+	b.SignIn("alice@hospital.example", alicesPassword)
+	b.Says("Your account")
+	b.Says("Not set up: your password alone lets you in.")
+	if b.Path() != "/sso/account" {
+		t.Errorf("sent to %s", b.Location())
 	}
-	b.audit("account")
+	b.Audit("account")
 
 	// The password: the other browser is signed out, this one stays.
-	b.click(`a[href="/sso/account/password"]`)
-	b.says("Change your password")
-	b.audit("account-password")
-	b.fill("input[name=password]", alicesPassword)
-	b.fill("input[name=new]", next)
-	b.fill("input[name=again]", next)
-	b.click("main form button")
-	b.says("Your password is changed.")
-	b.audit("account-changed")
-	there.open(url + "/")
-	there.until(`location.pathname === "/sso/sign-in"`)
-	there.signIn("aarcher", alicesPassword)
-	there.says("do not match")
-	there.signIn("aarcher", next)
-	there.says("Patients of today")
+	b.Click(`a[href="/sso/account/password"]`)
+	b.Says("Change your password")
+	b.Audit("account-password")
+	b.Fill("input[name=password]", alicesPassword)
+	b.Fill("input[name=new]", next)
+	b.Fill("input[name=again]", next)
+	b.Click("main form button")
+	b.Says("Your password is changed.")
+	b.Audit("account-changed")
+	there.Open(url + "/")
+	there.Until(`location.pathname === "/sso/sign-in"`)
+	there.SignIn("aarcher", alicesPassword)
+	there.Says("do not match")
+	there.SignIn("aarcher", next)
+	there.Says("Patients of today")
 
 	// The app: a wrong code leaves the picture as it is.
-	b.open(url + "/sso/account/app")
-	b.says("Set up an authenticator app")
-	b.audit("account-app")
-	b.click("main form button")
-	key := b.key()
-	b.audit("account-enrol")
-	b.fill("input[name=code]", "000000")
-	b.click("main form button")
-	b.says("That is not the code.")
-	if b.key() != key {
+	b.Open(url + "/sso/account/app")
+	b.Says("Set up an authenticator app")
+	b.Audit("account-app")
+	b.Click("main form button")
+	key := b.Key()
+	b.Audit("account-enrol")
+	b.Fill("input[name=code]", "000000")
+	b.Click("main form button")
+	b.Says("That is not the code.")
+	if b.Key() != key {
 		t.Error("the picture has changed")
 	}
-	b.audit("account-enrol-wrong")
+	b.Audit("account-enrol-wrong")
 	now := time.Now()
-	b.fill("input[name=code]", appCode(t, key, now))
-	b.click("main form button")
-	b.says("Keep your recovery codes")
-	codes := strings.Fields(must[string](b, `document.querySelector(".codes").innerText`))
+	b.Fill("input[name=code]", appCode(t, key, now))
+	b.Click("main form button")
+	b.Says("Keep your recovery codes")
+	codes := strings.Fields(chromium.Must[string](b, `document.querySelector(".codes").innerText`))
 	if len(codes) != 10 {
 		t.Fatalf("codes %q", codes)
 	}
-	b.audit("account-codes")
-	b.click("main form button")
-	b.says("10 recovery codes are left.")
+	b.Audit("account-codes")
+	b.Click("main form button")
+	b.Says("10 recovery codes are left.")
 
 	// The other browser is signed out from here, and needs a code to come back.
-	b.says("Sign out there")
-	b.audit("account-two")
-	b.click(`form button[aria-describedby]`)
-	b.says("That device is signed out.")
-	there.open(url + "/?ward=7")
-	there.signIn("aarcher", next)
-	there.says("Enter the code from your app")
-	there.audit("local-app")
-	there.fill("input[name=code]", "000000")
-	there.click("main form button")
-	there.says("That is not the code that holds now.")
-	there.fill("input[name=code]", appCode(t, key, now.Add(30*time.Second))) // the one of now is spent
-	there.click("main form button")
-	there.until(`location.search === "?ward=7" && !!document.querySelector("#headers")`)
-	if got := there.told("X-Forwarded-User"); got != "aarcher" {
+	b.Says("Sign out there")
+	b.Audit("account-two")
+	b.Click(`form button[aria-describedby]`)
+	b.Says("That device is signed out.")
+	there.Open(url + "/?ward=7")
+	there.SignIn("aarcher", next)
+	there.Says("Enter the code from your app")
+	there.Audit("local-app")
+	there.Fill("input[name=code]", "000000")
+	there.Click("main form button")
+	there.Says("That is not the code that holds now.")
+	there.Fill("input[name=code]", appCode(t, key, now.Add(30*time.Second))) // the one of now is spent
+	there.Click("main form button")
+	there.Until(`location.search === "?ward=7" && !!document.querySelector("#headers")`)
+	if got := there.Told("X-Forwarded-User"); got != "aarcher" {
 		t.Errorf("the application was told %q", got)
 	}
 
 	// A lost phone.
 	c := openBrowser(t, nil, "")
-	c.open(url + "/sso/account/app")
-	c.signIn("aarcher", next)
-	c.says("Enter the code from your app")
-	c.click("button[name=recovery]")
-	c.says("Use a recovery code")
-	c.audit("local-recovery")
-	c.fill("input[name=code]", codes[0])
-	c.click("main form button")
-	c.says("Change your authenticator app")
-	c.audit("account-change-app")
-	c.fill("input[name=code]", codes[1])
-	c.click("button[name=remove]")
-	c.says("Your authenticator app is removed.")
+	c.Open(url + "/sso/account/app")
+	c.SignIn("aarcher", next)
+	c.Says("Enter the code from your app")
+	c.Click("button[name=recovery]")
+	c.Says("Use a recovery code")
+	c.Audit("local-recovery")
+	c.Fill("input[name=code]", codes[0])
+	c.Click("main form button")
+	c.Says("Change your authenticator app")
+	c.Audit("account-change-app")
+	c.Fill("input[name=code]", codes[1])
+	c.Click("button[name=remove]")
+	c.Says("Your authenticator app is removed.")
 }
 
 func TestRequiredAppIsSetUpOnTheWayIn(t *testing.T) {
 	url := openWard(t, "totp: required")
 	b := openBrowser(t, nil, "")
-	b.open(url + "/?ward=7")
-	b.signIn("aarcher", alicesPassword)
-	key := b.key()
-	b.says("Set up your authenticator app")
-	b.audit("local-enrol")
-	b.fill("input[name=code]", appCode(t, key, time.Now()))
-	b.click("main form button")
-	b.says("Keep your recovery codes")
-	b.audit("local-codes")
-	b.click("main form button")
-	b.until(`location.search === "?ward=7" && !!document.querySelector("#headers")`)
-	if got := b.told("X-Forwarded-User"); got != "aarcher" {
+	b.Open(url + "/?ward=7")
+	b.SignIn("aarcher", alicesPassword)
+	key := b.Key()
+	b.Says("Set up your authenticator app")
+	b.Audit("local-enrol")
+	b.Fill("input[name=code]", appCode(t, key, time.Now()))
+	b.Click("main form button")
+	b.Says("Keep your recovery codes")
+	b.Audit("local-codes")
+	b.Click("main form button")
+	b.Until(`location.search === "?ward=7" && !!document.querySelector("#headers")`)
+	if got := b.Told("X-Forwarded-User"); got != "aarcher" {
 		t.Errorf("the application was told %q", got)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"foregate/authn/accounts"
+	"foregate/internal/chromium"
 	"foregate/internal/database"
 	"foregate/internal/demo"
 	"foregate/internal/mailtest"
@@ -133,16 +134,16 @@ func TestCareplan(t *testing.T) {
 
 	t.Run("1.1 outside of the group nobody is processed", func(t *testing.T) {
 		b := openBrowser(t, c.hospital, "")
-		b.open(c.url + "/")
-		b.signInAtProvider("Northfield", optest.Bob, optest.BobPassword)
-		b.says("not in the group")
-		b.says("call 4711")
-		if b.status() != 403 || b.cookie(c.url, "__Host-foregate") != "" {
-			t.Errorf("status %d, session %q", b.status(), b.cookie(c.url, "__Host-foregate"))
+		b.Open(c.url + "/")
+		b.SignInAtProvider("Northfield", optest.Bob, optest.BobPassword)
+		b.Says("not in the group")
+		b.Says("call 4711")
+		if b.Status() != 403 || b.Cookie(c.url, "__Host-foregate") != "" {
+			t.Errorf("status %d, session %q", b.Status(), b.Cookie(c.url, "__Host-foregate"))
 		}
-		b.audit("not-in-group")
-		b.open(c.url + "/")
-		if strings.Contains(b.text(), "Patients of today") {
+		b.Audit("not-in-group")
+		b.Open(c.url + "/")
+		if strings.Contains(b.Text(), "Patients of today") {
 			t.Error("an outsider reaches the application")
 		}
 		if n := len(c.mail.Letters); n != 0 {
@@ -161,11 +162,11 @@ func TestCareplan(t *testing.T) {
 
 	b := openBrowser(t, c.hospital, "")
 	t.Run("1.3 a member proves once that the staff record is theirs", func(t *testing.T) {
-		b.open(c.url + "/echo?bed=3")
-		b.signInAtProvider("Northfield", optest.Alice, optest.AlicePassword)
-		b.says("You sign in here this way for the first time")
-		b.audit("proof")
-		if text := b.text(); strings.Contains(text, "alice@example.test") {
+		b.Open(c.url + "/echo?bed=3")
+		b.SignInAtProvider("Northfield", optest.Alice, optest.AlicePassword)
+		b.Says("You sign in here this way for the first time")
+		b.Audit("proof")
+		if text := b.Text(); strings.Contains(text, "alice@example.test") {
 			t.Error("the page shows the whole address")
 		}
 		l := c.letter()
@@ -184,33 +185,33 @@ func TestCareplan(t *testing.T) {
 		if code == wrong {
 			wrong = "000001"
 		}
-		b.fill("input[name=code]", wrong)
-		b.click("main form button")
-		b.says("That is not the code")
-		b.audit("proof-wrong")
+		b.Fill("input[name=code]", wrong)
+		b.Click("main form button")
+		b.Says("That is not the code")
+		b.Audit("proof-wrong")
 
 		// In another browser the code is worth nothing.
 		other := openBrowser(t, c.hospital, "")
-		other.open(c.url + "/")
-		other.signInAtProvider("Northfield", optest.Alice, optest.AlicePassword)
-		other.says("You sign in here this way for the first time")
+		other.Open(c.url + "/")
+		other.SignInAtProvider("Northfield", optest.Alice, optest.AlicePassword)
+		other.Says("You sign in here this way for the first time")
 		c.letter()
-		other.fill("input[name=code]", code)
-		other.click("main form button")
-		other.says("That is not the code")
+		other.Fill("input[name=code]", code)
+		other.Click("main form button")
+		other.Says("That is not the code")
 
-		b.fill("input[name=code]", code)
-		b.click("main form button")
-		b.says("GET /echo?bed=3")
+		b.Fill("input[name=code]", code)
+		b.Click("main form button")
+		b.Says("GET /echo?bed=3")
 	})
 
 	t.Run("1.2 the application gets the name of the staff record and no roles", func(t *testing.T) {
-		b.open(c.url + "/")
-		b.says("Patients of today")
+		b.Open(c.url + "/")
+		b.Says("Patients of today")
 		for header, want := range map[string]string{
 			"X-Forwarded-User": "AARCHER", "X-Forwarded-Email": "alice@example.test", "X-Forwarded-Name": "Alice Archer", "X-Forwarded-Roles": "",
 		} {
-			if got := b.told(header); got != want {
+			if got := b.Told(header); got != want {
 				t.Errorf("%s is %q, want %q", header, got, want)
 			}
 		}
@@ -218,10 +219,10 @@ func TestCareplan(t *testing.T) {
 
 	t.Run("1.3 the link is remembered for good", func(t *testing.T) {
 		again := openBrowser(t, c.hospital, "")
-		again.open(c.url + "/")
-		again.signInAtProvider("Northfield", optest.Alice, optest.AlicePassword)
-		again.says("Patients of today")
-		if got := again.told("X-Forwarded-User"); got != "AARCHER" {
+		again.Open(c.url + "/")
+		again.SignInAtProvider("Northfield", optest.Alice, optest.AlicePassword)
+		again.Says("Patients of today")
+		if got := again.Told("X-Forwarded-User"); got != "AARCHER" {
 			t.Errorf("the application was told %q", got)
 		}
 		if n := len(c.mail.Letters); n != 0 {
@@ -232,10 +233,10 @@ func TestCareplan(t *testing.T) {
 	t.Run("1.3 a changed address at the provider maps nobody elsewhere", func(t *testing.T) {
 		c.north.Say(t, optest.Alice, map[string]any{"email": "bob@example.test", "email_verified": true})
 		again := openBrowser(t, c.hospital, "")
-		again.open(c.url + "/")
-		again.signInAtProvider("Northfield", optest.Alice, optest.AlicePassword)
-		again.says("Patients of today")
-		if got := again.told("X-Forwarded-User"); got != "AARCHER" {
+		again.Open(c.url + "/")
+		again.SignInAtProvider("Northfield", optest.Alice, optest.AlicePassword)
+		again.Says("Patients of today")
+		if got := again.Told("X-Forwarded-User"); got != "AARCHER" {
 			t.Errorf("the application was told %q", got)
 		}
 	})
@@ -251,20 +252,20 @@ func bodyOf(l mailtest.Letter) string {
 func TestCareplanIdle(t *testing.T) {
 	c := openDeployment(t, careplanFile+"session: {idle: 4s}\n", staff)
 	b := openBrowser(t, c.hospital, "")
-	b.open(c.url + "/")
-	b.signInAtProvider("Northfield", optest.Alice, optest.AlicePassword)
-	b.says("You sign in here this way for the first time")
-	b.fill("input[name=code]", sixDigits.FindString(bodyOf(c.letter())))
-	b.click("main form button")
-	b.says("Patients of today")
+	b.Open(c.url + "/")
+	b.SignInAtProvider("Northfield", optest.Alice, optest.AlicePassword)
+	b.Says("You sign in here this way for the first time")
+	b.Fill("input[name=code]", sixDigits.FindString(bodyOf(c.letter())))
+	b.Click("main form button")
+	b.Says("Patients of today")
 	eventually(t, "the session is over", func() bool {
-		return must[int](b, `fetch("/sso/session").then(r => r.status)`) == 401
+		return chromium.Must[int](b, `fetch("/sso/session").then(r => r.status)`) == 401
 	})
-	b.open(c.url + "/")
-	b.says("because nothing happened for a while")
-	b.do(chromedp.Reload())
-	b.says("Patients of today")
-	if got := b.told("X-Forwarded-User"); got != "AARCHER" {
+	b.Open(c.url + "/")
+	b.Says("because nothing happened for a while")
+	b.Do(chromedp.Reload())
+	b.Says("Patients of today")
+	if got := b.Told("X-Forwarded-User"); got != "AARCHER" {
 		t.Errorf("after the refresh the application was told %q", got)
 	}
 	if n := len(c.mail.Letters); n != 0 {

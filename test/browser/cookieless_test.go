@@ -4,12 +4,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
-	"sync/atomic"
 	"testing"
-
-	"github.com/chromedp/cdproto/network"
-	"github.com/chromedp/chromedp"
 
 	"foregate/internal/optest"
 )
@@ -27,57 +22,17 @@ func withoutCookies(t *testing.T) string {
 	return profile
 }
 
-// hops counts the requests for pages.
-func (b *tab) hops() *atomic.Int32 {
-	b.t.Helper()
-	n := new(atomic.Int32)
-	b.listen(func(e *network.EventRequestWillBeSent) {
-		if e.Type == network.ResourceTypeDocument {
-			n.Add(1)
-		}
-	})
-	return n
-}
-
-// watchFor returns the address of the next page whose path begins so.
-func (b *tab) watchFor(path string) <-chan string {
-	b.t.Helper()
-	found := make(chan string, 1)
-	b.listen(func(e *network.EventRequestWillBeSent) {
-		if strings.Contains(e.Request.URL, path) {
-			select {
-			case found <- e.Request.URL:
-			default:
-			}
-		}
-	})
-	return found
-}
-
-func (b *tab) listen(hear func(*network.EventRequestWillBeSent)) {
-	b.t.Helper()
-	err := chromedp.Listen(b.ctx, func(event any) {
-		if e, ok := event.(*network.EventRequestWillBeSent); ok {
-			hear(e)
-		}
-	})
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	call(b, network.Enable, network.EnableParams{})
-}
-
 func TestBlockedCookiesAreNamedByTheForm(t *testing.T) {
 	h := openHospital(t, options{}).ready()
 	b := openBrowser(t, h, withoutCookies(t))
-	hops := b.hops()
-	b.open(h.url + "/")
-	b.signIn("nora", noraPassword)
-	b.says("Allow cookies")
-	if b.status() < 400 || hops.Load() > 6 {
-		t.Errorf("status %d after %d requests", b.status(), hops.Load())
+	hops := b.Hops()
+	b.Open(h.url + "/")
+	b.SignIn("nora", noraPassword)
+	b.Says("Allow cookies")
+	if b.Status() < 400 || hops.Load() > 6 {
+		t.Errorf("status %d after %d requests", b.Status(), hops.Load())
 	}
-	b.audit("cookies-blocked")
+	b.Audit("cookies-blocked")
 }
 
 // TestBlockedCookiesAreNamedAfterTheProvider: by query and by form.
@@ -86,13 +41,13 @@ func TestBlockedCookiesAreNamedAfterTheProvider(t *testing.T) {
 	for _, provider := range []string{"Northfield", "Southmead"} {
 		t.Run(provider, func(t *testing.T) {
 			b := openBrowser(t, h, withoutCookies(t))
-			hops := b.hops()
-			b.open(h.url + "/")
-			b.choose(provider)
-			b.signInAtProvider(provider, optest.Alice, optest.AlicePassword)
-			b.says("Allow cookies")
-			if b.status() < 400 || hops.Load() > 12 {
-				t.Errorf("status %d after %d requests", b.status(), hops.Load())
+			hops := b.Hops()
+			b.Open(h.url + "/")
+			b.Choose(provider)
+			b.SignInAtProvider(provider, optest.Alice, optest.AlicePassword)
+			b.Says("Allow cookies")
+			if b.Status() < 400 || hops.Load() > 12 {
+				t.Errorf("status %d after %d requests", b.Status(), hops.Load())
 			}
 		})
 	}
@@ -103,20 +58,20 @@ func TestBlockedCookiesAreNamedAfterTheProvider(t *testing.T) {
 func TestSessionThatIsLostAgainAndAgainStopsTheCircle(t *testing.T) {
 	h := openHospital(t, options{providers: true}).ready()
 	b := openBrowser(t, h, "")
-	b.open(h.northURL + "/")
-	b.signInAtProvider("Northfield", optest.Alice, optest.AlicePassword)
-	b.says("Patients of today")
+	b.Open(h.northURL + "/")
+	b.SignInAtProvider("Northfield", optest.Alice, optest.AlicePassword)
+	b.Says("Patients of today")
 	turns := 1
-	for ; turns < 12 && b.status() == http.StatusOK; turns++ {
-		b.loseCookie(h.northURL, "__Host-foregate")
-		b.open(h.northURL + "/")
-		b.until(`document.readyState === "complete" && location.host.startsWith("north.test") && (document.body.innerText.includes("Patients of today") || !!document.querySelector(".code"))`)
+	for ; turns < 12 && b.Status() == http.StatusOK; turns++ {
+		b.LoseCookie(h.northURL, "__Host-foregate")
+		b.Open(h.northURL + "/")
+		b.Until(`document.readyState === "complete" && location.host.startsWith("north.test") && (document.body.innerText.includes("Patients of today") || !!document.querySelector(".code"))`)
 	}
-	if b.status() != http.StatusLoopDetected || turns > 8 {
-		t.Fatalf("status %d after %d turns: %s", b.status(), turns, b.text())
+	if b.Status() != http.StatusLoopDetected || turns > 8 {
+		t.Fatalf("status %d after %d turns: %s", b.Status(), turns, b.Text())
 	}
-	b.says("Cookies are blocked")
-	b.audit("loop-stop")
-	b.click("main a.button") // a click is no circle
-	b.says("Patients of today")
+	b.Says("Cookies are blocked")
+	b.Audit("loop-stop")
+	b.Click("main a.button") // a click is no circle
+	b.Says("Patients of today")
 }

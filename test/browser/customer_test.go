@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"foregate/authn/accounts"
+	"foregate/internal/chromium"
 	"foregate/internal/optest"
 )
 
@@ -76,10 +77,10 @@ func (d *deployment) scim(method, path, body string) (int, map[string]any) {
 func TestHomewatchCustomer(t *testing.T) {
 	d := openDeployment(t, customerFile, nil)
 	b := openBrowser(t, d.hospital, "")
-	b.open(d.url + "/")
-	b.choose("Northfield")
-	b.signInAtProvider("Northfield", optest.Alice, optest.AlicePassword)
-	b.says("no account for this application") // not before the customer has made one
+	b.Open(d.url + "/")
+	b.Choose("Northfield")
+	b.SignInAtProvider("Northfield", optest.Alice, optest.AlicePassword)
+	b.Says("no account for this application") // not before the customer has made one
 
 	status, made := d.scim("POST", "/Users", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"alice@example.test",
 		"displayName":"Alice Archer","active":true,"emails":[{"value":"alice@example.test","type":"work","primary":true}],"roles":[{"value":"nurse"}]}`)
@@ -89,27 +90,27 @@ func TestHomewatchCustomer(t *testing.T) {
 	id, _ := made["id"].(string)
 
 	t.Run("3.6 SCIM makes an account, with a role", func(t *testing.T) {
-		b.open(d.url + "/")
-		b.choose("Northfield")
-		b.says("Patients of today")
-		if user, roles := b.told("X-Forwarded-User"), b.told("X-Forwarded-Roles"); user != "alice@example.test" || roles != "nurse" {
+		b.Open(d.url + "/")
+		b.Choose("Northfield")
+		b.Says("Patients of today")
+		if user, roles := b.Told("X-Forwarded-User"), b.Told("X-Forwarded-Roles"); user != "alice@example.test" || roles != "nurse" {
 			t.Errorf("the application was told %q, %q", user, roles)
 		}
 	})
 
 	byCode := func(other *tab) {
-		other.open(d.url + "/")
-		other.fill("input[name=email]", "alice@example.test")
-		other.click("main form button")
-		other.says("If alice@example.test is known here")
-		other.fill("input[name=code]", sixDigits.FindString(bodyOf(d.letter())))
-		other.click("main form button")
+		other.Open(d.url + "/")
+		other.Fill("input[name=email]", "alice@example.test")
+		other.Click("main form button")
+		other.Says("If alice@example.test is known here")
+		other.Fill("input[name=code]", sixDigits.FindString(bodyOf(d.letter())))
+		other.Click("main form button")
 	}
 	t.Run("3.6 the traditional way is off for the customer", func(t *testing.T) {
 		other := openBrowser(t, d.hospital, "")
 		byCode(other)
-		other.says("wants you to use")
-		other.audit("only")
+		other.Says("wants you to use")
+		other.Audit("only")
 	})
 
 	t.Run("4.5 an exempt person keeps it", func(t *testing.T) {
@@ -120,25 +121,25 @@ func TestHomewatchCustomer(t *testing.T) {
 		})
 		other := openBrowser(t, d.hospital, "")
 		byCode(other)
-		other.says("Patients of today")
+		other.Says("Patients of today")
 	})
 
 	t.Run("3.6 SCIM ends an account, and its sessions within a second", func(t *testing.T) {
-		b.open(d.url + "/")
-		b.says("Patients of today")
+		b.Open(d.url + "/")
+		b.Says("Patients of today")
 		status, answer := d.scim("PATCH", "/Users/"+id, `{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[{"op":"Replace","path":"active","value":"False"}]}`)
 		began := time.Now()
 		if status != http.StatusOK && status != http.StatusNoContent {
 			t.Fatalf("deactivate: %d %v", status, answer)
 		}
 		eventually(t, "the session is over", func() bool {
-			return must[int](b, `fetch("/sso/session").then(r => r.status)`) == http.StatusUnauthorized
+			return chromium.Must[int](b, `fetch("/sso/session").then(r => r.status)`) == http.StatusUnauthorized
 		})
 		if took := time.Since(began); took > time.Second {
 			t.Errorf("the session went on for %v", took)
 		}
-		b.open(d.url + "/")
-		b.choose("Northfield")
-		b.says("switched off")
+		b.Open(d.url + "/")
+		b.Choose("Northfield")
+		b.Says("switched off")
 	})
 }

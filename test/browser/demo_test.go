@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/network"
+
+	"foregate/internal/chromium"
 )
 
 // demonstration is "foregate demo --json".
@@ -73,16 +75,16 @@ func (d demonstration) raw(t *testing.T, headers ...string) (int, string) {
 func TestDemonstrationOfAPartnersPage(t *testing.T) {
 	d := startDemo(t)
 	b := openBrowser(t, nil, "")
-	b.open(d.Partner + "/")
-	b.click("a")
-	b.says("Patients of today")
-	if got := b.told("X-Forwarded-User"); got != "st-elsewhere:wward" || b.location() != d.URL+"/" {
-		t.Errorf("%q at %s", got, b.location())
+	b.Open(d.Partner + "/")
+	b.Click("a")
+	b.Says("Patients of today")
+	if got := b.Told("X-Forwarded-User"); got != "st-elsewhere:wward" || b.Location() != d.URL+"/" {
+		t.Errorf("%q at %s", got, b.Location())
 	}
-	b.loseCookie(d.URL, "foregate") // as when the session is over
-	b.open(d.URL + "/echo?bed=3")
-	b.says("X-Forwarded-User: st-elsewhere:wward") // by way of the page, unseen
-	if got := b.location(); got != d.URL+"/echo?bed=3" {
+	b.LoseCookie(d.URL, "foregate") // as when the session is over
+	b.Open(d.URL + "/echo?bed=3")
+	b.Says("X-Forwarded-User: st-elsewhere:wward") // by way of the page, unseen
+	if got := b.Location(); got != d.URL+"/echo?bed=3" {
 		t.Errorf("at %s", got)
 	}
 }
@@ -90,62 +92,62 @@ func TestDemonstrationOfAPartnersPage(t *testing.T) {
 func TestDemonstrationLetsTheRightPeopleIn(t *testing.T) {
 	d := startDemo(t)
 	b := openBrowser(t, nil, "")
-	b.open(d.URL + "/")
-	if !strings.HasPrefix(b.location(), d.URL+"/sso/sign-in?") {
-		t.Fatalf("a stranger is shown %s", b.location())
+	b.Open(d.URL + "/")
+	if !strings.HasPrefix(b.Location(), d.URL+"/sso/sign-in?") {
+		t.Fatalf("a stranger is shown %s", b.Location())
 	}
-	b.audit("demo-form")
-	b.signIn("nora", "wrong")
-	b.says("do not match")
-	b.audit("demo-form-wrong")
-	b.signIn("nora", d.password("nora"))
-	b.says("Patients of today")
-	if got := b.told("X-Forwarded-User"); got != "nora" {
+	b.Audit("demo-form")
+	b.SignIn("nora", "wrong")
+	b.Says("do not match")
+	b.Audit("demo-form-wrong")
+	b.SignIn("nora", d.password("nora"))
+	b.Says("Patients of today")
+	if got := b.Told("X-Forwarded-User"); got != "nora" {
 		t.Errorf("the application was told %q", got)
 	}
 
-	b.open(d.URL + "/admin/")
-	if b.status() != http.StatusForbidden || strings.Contains(b.text(), "only administrators get this far") {
-		t.Errorf("nora opened /admin/: %d %s", b.status(), b.text())
+	b.Open(d.URL + "/admin/")
+	if b.Status() != http.StatusForbidden || strings.Contains(b.Text(), "only administrators get this far") {
+		t.Errorf("nora opened /admin/: %d %s", b.Status(), b.Text())
 	}
-	if code := must[string](b, `document.querySelector(".code b").innerText`); len(code) < 8 {
+	if code := chromium.Must[string](b, `document.querySelector(".code b").innerText`); len(code) < 8 {
 		t.Errorf("support code %q", code)
 	}
-	b.audit("demo-refused")
+	b.Audit("demo-refused")
 
-	b.click("main a.button") // sign in as somebody else
-	b.says("signed out")
-	b.audit("demo-signed-out")
-	b.click("main a.button")
-	b.until(`!!document.querySelector("input[name=password]")`)
-	b.signIn("adam", d.password("adam"))
-	b.says("Patients of today")
-	b.open(d.URL + "/admin/")
-	if b.status() != http.StatusOK || b.told("X-Forwarded-User") != "adam" {
-		t.Errorf("adam at /admin/: %d %s", b.status(), b.text())
+	b.Click("main a.button") // sign in as somebody else
+	b.Says("signed out")
+	b.Audit("demo-signed-out")
+	b.Click("main a.button")
+	b.Until(`!!document.querySelector("input[name=password]")`)
+	b.SignIn("adam", d.password("adam"))
+	b.Says("Patients of today")
+	b.Open(d.URL + "/admin/")
+	if b.Status() != http.StatusOK || b.Told("X-Forwarded-User") != "adam" {
+		t.Errorf("adam at /admin/: %d %s", b.Status(), b.Text())
 	}
 }
 
 func TestSpoofedHeadersOfASignedInBrowserChangeNothing(t *testing.T) {
 	d := startDemo(t)
 	b := openBrowser(t, nil, "")
-	b.open(d.URL + "/")
-	b.signIn("nora", d.password("nora"))
-	b.says("Patients of today")
+	b.Open(d.URL + "/")
+	b.SignIn("nora", d.password("nora"))
+	b.Says("Patients of today")
 
-	call(b, network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: network.Headers{
+	chromium.Call(b, network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: network.Headers{
 		"X_Forwarded_User": "root", "X-Forwarded-User": "root", "x-forwarded_groups": "administrators", "X-Forwarded-Groups": "administrators",
 	}})
-	b.open(d.URL + "/")
-	if strings.Contains(b.text(), "root") || b.told("X-Forwarded-User") != "nora" || b.told("X-Forwarded-Groups") != "staff" {
-		t.Errorf("the application was told:\n%s", b.text())
+	b.Open(d.URL + "/")
+	if strings.Contains(b.Text(), "root") || b.Told("X-Forwarded-User") != "nora" || b.Told("X-Forwarded-Groups") != "staff" {
+		t.Errorf("the application was told:\n%s", b.Text())
 	}
-	b.open(d.URL + "/admin/")
-	if b.status() != http.StatusForbidden {
-		t.Errorf("status %d at /admin/", b.status())
+	b.Open(d.URL + "/admin/")
+	if b.Status() != http.StatusForbidden {
+		t.Errorf("status %d at /admin/", b.Status())
 	}
 
-	cookie := "Cookie: foregate=" + b.cookie(d.URL, "foregate")
+	cookie := "Cookie: foregate=" + b.Cookie(d.URL, "foregate")
 	for _, headers := range [][]string{
 		{cookie, "Connection: close, X-Forwarded-User", "X-Forwarded-User: root"},
 		{cookie, "Connection: close, X-Forwarded-User, X-Forwarded-Groups, Cookie"},
@@ -161,16 +163,16 @@ func TestSpoofedHeadersOfASignedInBrowserChangeNothing(t *testing.T) {
 func TestCookieThatWasCopiedBeforeSigningOutIsDead(t *testing.T) {
 	d := startDemo(t)
 	b := openBrowser(t, nil, "")
-	b.open(d.URL + "/")
-	b.signIn("nora", d.password("nora"))
-	b.says("Patients of today")
-	copied := "Cookie: foregate=" + b.cookie(d.URL, "foregate")
+	b.Open(d.URL + "/")
+	b.SignIn("nora", d.password("nora"))
+	b.Says("Patients of today")
+	copied := "Cookie: foregate=" + b.Cookie(d.URL, "foregate")
 	if status, _ := d.raw(t, copied, "Connection: close"); status != http.StatusOK {
 		t.Fatalf("the copy does not work before: %d", status)
 	}
-	b.click(`#who a`)
-	b.says("signed out")
-	if got := b.cookie(d.URL, "foregate"); got != "" {
+	b.Click(`#who a`)
+	b.Says("signed out")
+	if got := b.Cookie(d.URL, "foregate"); got != "" {
 		t.Error("the browser still has the cookie")
 	}
 	if status, body := d.raw(t, copied, "Connection: close"); status != http.StatusUnauthorized {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 
+	"foregate/internal/chromium"
 	"foregate/internal/samltest"
 	"foregate/internal/ssptest"
 )
@@ -69,51 +70,51 @@ func TestFederationByPeopleWithoutScripts(t *testing.T) {
 
 	b := openBrowser(t, tr.hospital, "")
 	scripts := func(on bool) {
-		call(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !on})
+		chromium.Call(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !on})
 	}
 	find := func(typed string) {
-		b.fill("input[name=q]", typed)
-		b.click("form button")
+		b.Fill("input[name=q]", typed)
+		b.Click("form button")
 	}
-	b.open(tr.url + "/echo?visit=3")
-	b.choose("Sign in for the test")
-	b.says("Which is your organisation?")
-	b.audit("federation")
+	b.Open(tr.url + "/echo?visit=3")
+	b.Choose("Sign in for the test")
+	b.Says("Which is your organisation?")
+	b.Audit("federation")
 	scripts(false)
 	find("zzz")
-	b.says("No organisation of that name is known here")
+	b.Says("No organisation of that name is known here")
 	scripts(true)
-	b.audit("federation-none")
+	b.Audit("federation-none")
 	scripts(false)
 	find("GWYN")
-	b.says("Ysbyty Gwynedd")
-	if strings.Contains(b.text(), "St Elsewhere") {
-		t.Errorf("found too much: %s", b.text())
+	b.Says("Ysbyty Gwynedd")
+	if strings.Contains(b.Text(), "St Elsewhere") {
+		t.Errorf("found too much: %s", b.Text())
 	}
 	scripts(true)
-	b.click(`button[name=provider]`)
-	b.signInAtSSP(ssptest.Alice, ssptest.AlicePassword)
-	b.says("GET /echo?visit=3")
-	b.says("X-Forwarded-User: alice@example.test")
+	b.Click(`button[name=provider]`)
+	b.SignInAtSSP(ssptest.Alice, ssptest.AlicePassword)
+	b.Says("GET /echo?visit=3")
+	b.Says("X-Forwarded-User: alice@example.test")
 
 	// The browser remembers, sealed, and the other's word for the same person is not taken.
-	b.open(tr.url + "/")
-	b.click("#who a")
-	b.says("signed out")
-	b.open(tr.url + "/")
-	b.choose("Sign in for the test")
-	b.says("Which is your organisation?")
-	if first := must[string](b, `document.querySelector("button[name=provider]").textContent`); first != "Ysbyty Gwynedd" {
+	b.Open(tr.url + "/")
+	b.Click("#who a")
+	b.Says("signed out")
+	b.Open(tr.url + "/")
+	b.Choose("Sign in for the test")
+	b.Says("Which is your organisation?")
+	if first := chromium.Must[string](b, `document.querySelector("button[name=provider]").textContent`); first != "Ysbyty Gwynedd" {
 		t.Errorf("offered first: %q", first)
 	}
-	if cookie := b.cookie(tr.url, "__Host-foregate-way"); cookie == "" || strings.Contains(cookie, "127.0.0.1") {
+	if cookie := b.Cookie(tr.url, "__Host-foregate-way"); cookie == "" || strings.Contains(cookie, "127.0.0.1") {
 		t.Errorf("remembered as %q", cookie)
 	}
 	find("hopital elsew")
-	b.says("St Elsewhere Hôpital")
-	b.click(`button[name=provider]`)
-	b.signInAtSSP(ssptest.Alice, ssptest.AlicePassword)
-	b.says("did not tell us your user name")
+	b.Says("St Elsewhere Hôpital")
+	b.Click(`button[name=provider]`)
+	b.SignInAtSSP(ssptest.Alice, ssptest.AlicePassword)
+	b.Says("did not tell us your user name")
 	if _, err := os.Stat(filepath.Join(tr.dir, "all.xml")); err != nil {
 		t.Error(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"foregate/authn"
 	"foregate/authn/accounts"
 	"foregate/authn/handoff"
+	"foregate/internal/chromium"
 	"foregate/internal/optest"
 )
 
@@ -79,30 +80,30 @@ func TestHomewatch(t *testing.T) {
 
 	t.Run("3.1 a code by e-mail, then a password, beside the button", func(t *testing.T) {
 		b := openBrowser(t, d.hospital, "")
-		b.open(d.url + "/")
-		b.says("Sign in with Microsoft")
-		b.audit("homewatch")
-		b.fill("input[name=email]", "Carol@Example.test")
-		b.click("main form button")
-		b.says("If carol@example.test is known here")
-		b.fill("input[name=code]", sixDigits.FindString(bodyOf(d.letter())))
-		b.click("main form button")
-		b.says("type your password too")
-		b.audit("homewatch-password")
-		b.fill("input[name=password]", carolPassword)
-		b.click("main form button")
-		b.says("Patients of today")
-		if got := b.told("X-Forwarded-User"); got != "carol" {
+		b.Open(d.url + "/")
+		b.Says("Sign in with Microsoft")
+		b.Audit("homewatch")
+		b.Fill("input[name=email]", "Carol@Example.test")
+		b.Click("main form button")
+		b.Says("If carol@example.test is known here")
+		b.Fill("input[name=code]", sixDigits.FindString(bodyOf(d.letter())))
+		b.Click("main form button")
+		b.Says("type your password too")
+		b.Audit("homewatch-password")
+		b.Fill("input[name=password]", carolPassword)
+		b.Click("main form button")
+		b.Says("Patients of today")
+		if got := b.Told("X-Forwarded-User"); got != "carol" {
 			t.Errorf("the application was told %q", got)
 		}
 	})
 
 	t.Run("3.1 nobody learns which addresses are known", func(t *testing.T) {
 		b := openBrowser(t, d.hospital, "")
-		b.open(d.url + "/")
-		b.fill("input[name=email]", "nobody@example.test")
-		b.click("main form button")
-		b.says("If nobody@example.test is known here")
+		b.Open(d.url + "/")
+		b.Fill("input[name=email]", "nobody@example.test")
+		b.Click("main form button")
+		b.Says("If nobody@example.test is known here")
 		if n := len(d.mail.Letters); n != 0 {
 			t.Errorf("%d letters", n)
 		}
@@ -111,60 +112,60 @@ func TestHomewatch(t *testing.T) {
 	t.Run("3.4 the address must be that of an account", func(t *testing.T) {
 		d.north.Say(t, optest.Alice, map[string]any{"email": "stranger@example.test", "email_verified": true})
 		b := openBrowser(t, d.hospital, "")
-		b.open(d.url + "/")
-		b.choose("Microsoft")
-		b.signInAtProvider("Northfield", optest.Alice, optest.AlicePassword)
-		b.says("no account for this application")
+		b.Open(d.url + "/")
+		b.Choose("Microsoft")
+		b.SignInAtProvider("Northfield", optest.Alice, optest.AlicePassword)
+		b.Says("no account for this application")
 		d.north.Say(t, optest.Alice, map[string]any{"email": "carol@example.test"})
 		b = openBrowser(t, d.hospital, "") // 3.3 a patient keeps the old way
-		b.open(d.url + "/")
-		b.choose("Microsoft")
-		b.signInAtProvider("Northfield", optest.Alice, optest.AlicePassword)
-		b.says("no account for this application")
+		b.Open(d.url + "/")
+		b.Choose("Microsoft")
+		b.SignInAtProvider("Northfield", optest.Alice, optest.AlicePassword)
+		b.Says("no account for this application")
 		d.north.Say(t, optest.Alice, map[string]any{"email": "alice@example.test"})
 	})
 
 	t.Run("3.2 the provider's button signs staff in, and quickly again", func(t *testing.T) {
 		b := openBrowser(t, d.hospital, "")
-		b.open(d.url + "/")
-		b.choose("Microsoft")
-		b.signInAtProvider("Northfield", optest.Alice, optest.AlicePassword)
-		b.says("Patients of today")
-		if got := b.told("X-Forwarded-User"); got != "alice" {
+		b.Open(d.url + "/")
+		b.Choose("Microsoft")
+		b.SignInAtProvider("Northfield", optest.Alice, optest.AlicePassword)
+		b.Says("Patients of today")
+		if got := b.Told("X-Forwarded-User"); got != "alice" {
 			t.Errorf("the application was told %q", got)
 		}
-		b.loseCookie(d.url, "__Host-foregate")
-		b.open(d.url + "/")
-		b.choose("Microsoft")
-		b.says("Patients of today") // nothing was typed
+		b.LoseCookie(d.url, "__Host-foregate")
+		b.Open(d.url + "/")
+		b.Choose("Microsoft")
+		b.Says("Patients of today") // nothing was typed
 	})
 
 	t.Run("3.3 the mobile app does not see the button", func(t *testing.T) {
 		b := openBrowser(t, d.hospital, "")
-		b.open("https://local.test:" + d.port + "/")
-		b.until(`!!document.querySelector("input[name=email]")`)
-		if n := must[int](b, `document.querySelectorAll("ul.choices a").length`); n != 0 {
+		b.Open("https://local.test:" + d.port + "/")
+		b.Until(`!!document.querySelector("input[name=email]")`)
+		if n := chromium.Must[int](b, `document.querySelectorAll("ul.choices a").length`); n != 0 {
 			t.Errorf("%d buttons", n)
 		}
-		b.open("https://local.test:" + d.port + "/sso/start/entra")
-		b.says("no such page")
+		b.Open("https://local.test:" + d.port + "/sso/start/entra")
+		b.Says("no such page")
 	})
 
 	t.Run("3.5 a deep link from the record system is linked at the first sign-in", func(t *testing.T) {
 		b := openBrowser(t, d.hospital, "")
-		b.open(d.deepLink("/echo?patient=7", "u-0815", "dora@example.test"))
-		b.says("You sign in here this way for the first time")
-		b.fill("input[name=code]", sixDigits.FindString(bodyOf(d.letter())))
-		b.click("main form button")
-		b.says("GET /echo?patient=7")
-		if got := b.location(); got != d.url+"/echo?patient=7" {
+		b.Open(d.deepLink("/echo?patient=7", "u-0815", "dora@example.test"))
+		b.Says("You sign in here this way for the first time")
+		b.Fill("input[name=code]", sixDigits.FindString(bodyOf(d.letter())))
+		b.Click("main form button")
+		b.Says("GET /echo?patient=7")
+		if got := b.Location(); got != d.url+"/echo?patient=7" {
 			t.Errorf("at %s", got)
 		}
 
 		again := openBrowser(t, d.hospital, "")
-		again.open(d.deepLink("/echo?patient=8", "u-0815", "dora@example.test"))
-		again.says("GET /echo?patient=8")
-		again.says("X-Forwarded-User: dora")
+		again.Open(d.deepLink("/echo?patient=8", "u-0815", "dora@example.test"))
+		again.Says("GET /echo?patient=8")
+		again.Says("X-Forwarded-User: dora")
 		if n := len(d.mail.Letters); n != 0 {
 			t.Errorf("%d more letters", n)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"foregate/internal/chromium"
 	"foregate/internal/ldaptest"
 )
 
@@ -136,11 +137,11 @@ func TestDomainPCSignsInWithCurl(t *testing.T) {
 func inDomain(t *testing.T, env []string) []chromedp.ExecAllocatorOption {
 	t.Helper()
 	if os.Geteuid() != 0 || exec.Command("unshare", "-m", "true").Run() != nil {
-		missing(t, "a hosts file of its own needs root and mount namespaces")
+		chromium.Missing(t, "a hosts file of its own needs root and mount namespaces")
 	}
 	path, err := exec.LookPath("chromium")
 	if err != nil {
-		missing(t, "chromium is not installed")
+		chromium.Missing(t, "chromium is not installed")
 	}
 	dir := t.TempDir()
 	hosts, script := filepath.Join(dir, "hosts"), filepath.Join(dir, "chromium")
@@ -167,12 +168,12 @@ func TestDomainPCSignsInWithChromium(t *testing.T) {
 	url := "https://" + kerberosHost + ":" + d.port
 	b := openBrowser(t, d.hospital, "", inDomain(t, dc.Ticket(t, "alice"))...)
 	// Chromium loads the GSSAPI library during its first challenge, and answers the second.
-	_ = chromedp.Do(b.ctx, chromedp.Navigate(url+"/sso/start/domain-pc"))
-	b.says("Sign in with your hospital account")
-	b.open(url + "/sso/start/domain-pc?rd=/echo?bed=3")
-	b.says("GET /echo?bed=3")
-	b.open(url + "/")
-	if user := b.told("X-Forwarded-User"); user != "alice" {
+	_ = chromedp.Do(b.Ctx, chromedp.Navigate(url+"/sso/start/domain-pc"))
+	b.Says("Sign in with your hospital account")
+	b.Open(url + "/sso/start/domain-pc?rd=/echo?bed=3")
+	b.Says("GET /echo?bed=3")
+	b.Open(url + "/")
+	if user := b.Told("X-Forwarded-User"); user != "alice" {
 		t.Errorf("the application was told %q", user)
 	}
 }
@@ -180,11 +181,11 @@ func TestDomainPCSignsInWithChromium(t *testing.T) {
 func TestBrowserWithoutTicketSeesTheForm(t *testing.T) {
 	_, d := openDomain(t)
 	b := openBrowser(t, d.hospital, "")
-	b.open(d.url + "/echo?bed=3")
-	b.says("could not sign you in by itself")
-	b.audit("kerberos-by-hand")
-	b.signIn("alice", ldaptest.Password)
-	b.says("GET /echo?bed=3")
+	b.Open(d.url + "/echo?bed=3")
+	b.Says("could not sign you in by itself")
+	b.Audit("kerberos-by-hand")
+	b.SignIn("alice", ldaptest.Password)
+	b.Says("GET /echo?bed=3")
 }
 
 // A person whom the directory knows is the same by ticket and by password, with its

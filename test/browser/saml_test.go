@@ -16,10 +16,8 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/chromedp/chromedp"
-	"github.com/chromedp/chromedp/kb"
-
 	"foregate/authn/local"
+	"foregate/internal/chromium"
 	"foregate/internal/demo"
 	"foregate/internal/ssptest"
 )
@@ -134,21 +132,6 @@ func (tr *trial) sp(url string) ssptest.SP {
 	return ssptest.SP{EntityID: found(entityID), Base: found(location), Cert: cert, WantSigned: true}
 }
 
-// signInAtSSP fills in the form of SimpleSAMLphp.
-func (b *tab) signInAtSSP(user, password string) {
-	b.t.Helper()
-	b.atSSP()
-	b.fill("input[name=username]", user)
-	b.fill("input[name=password]", password)
-	b.do(chromedp.KeyEvent(kb.Enter))
-}
-
-// atSSP waits for the form of SimpleSAMLphp: the gate's own page has a password field too.
-func (b *tab) atSSP() {
-	b.t.Helper()
-	b.until(`!!document.querySelector("input[name=AuthState]") && !!document.querySelector("input[name=password]")`)
-}
-
 func TestSAMLFromNothingKnownToSignedOut(t *testing.T) {
 	tr := openTrial(t)
 	b := openBrowser(t, tr.hospital, "")
@@ -158,16 +141,16 @@ func TestSAMLFromNothingKnownToSignedOut(t *testing.T) {
 	if test.EntityID != tr.url+"/sso/metadata" || main.EntityID != tr.northURL+"/sso/metadata" || main.Base != tr.northURL+"/sso" {
 		t.Fatalf("%+v %+v", test, main)
 	}
-	b.open(tr.url + "/")
-	b.says("is not ready yet")
-	b.audit("saml-not-ready")
-	b.choose("Sign in for the test")
-	b.says("not set up completely yet")
-	b.open(tr.url + "/") // who is exempt comes in
-	b.signIn("nora", noraPassword)
-	b.says("Patients of today")
-	b.click("#who a")
-	b.says("signed out")
+	b.Open(tr.url + "/")
+	b.Says("is not ready yet")
+	b.Audit("saml-not-ready")
+	b.Choose("Sign in for the test")
+	b.Says("not set up completely yet")
+	b.Open(tr.url + "/") // who is exempt comes in
+	b.SignIn("nora", noraPassword)
+	b.Says("Patients of today")
+	b.Click("#who a")
+	b.Says("signed out")
 
 	// Now the customer sends what they have: metadata for one, three values for the
 	// other. Foregate goes on running.
@@ -196,50 +179,50 @@ func TestSAMLFromNothingKnownToSignedOut(t *testing.T) {
 
 	// A deep link leads through the provider to the very page.
 	const deep = "/echo?visit=3&note=a%20b"
-	b.open(tr.url + deep)
-	b.choose("Sign in for the test")
-	b.signInAtSSP(ssptest.Alice, ssptest.AlicePassword)
-	b.says("X-Forwarded-User: alice")
-	if got := b.location(); got != tr.url+deep {
+	b.Open(tr.url + deep)
+	b.Choose("Sign in for the test")
+	b.SignInAtSSP(ssptest.Alice, ssptest.AlicePassword)
+	b.Says("X-Forwarded-User: alice")
+	if got := b.Location(); got != tr.url+deep {
 		t.Errorf("arrived at %s", got)
 	}
-	b.open(tr.url + "/")
+	b.Open(tr.url + "/")
 	for header, want := range map[string]string{
 		"X-Forwarded-User": "alice", "X-Forwarded-Email": "alice@example.test", "X-Forwarded-Groups": "admins,staff", "X-Forwarded-Name": "Alice Archer",
 	} {
-		if got := b.told(header); got != want {
+		if got := b.Told(header); got != want {
 			t.Errorf("%s is %q, want %q", header, got, want)
 		}
 	}
 
 	// Out from here: here first, then there, and back.
-	b.click("#who a")
-	b.says("signed out")
-	if !strings.HasPrefix(b.location(), tr.url+"/sso/slo") {
-		t.Errorf("signed out at %s: the provider was not asked", b.location())
+	b.Click("#who a")
+	b.Says("signed out")
+	if !strings.HasPrefix(b.Location(), tr.url+"/sso/slo") {
+		t.Errorf("signed out at %s: the provider was not asked", b.Location())
 	}
-	b.open(tr.url + "/")
-	b.choose("Sign in for the test")
-	b.signInAtSSP(ssptest.Bob, ssptest.BobPassword) // its own session is over too
-	b.says("Patients of today")
-	if got := b.told("X-Forwarded-User"); got != "bob" {
+	b.Open(tr.url + "/")
+	b.Choose("Sign in for the test")
+	b.SignInAtSSP(ssptest.Bob, ssptest.BobPassword) // its own session is over too
+	b.Says("Patients of today")
+	if got := b.Told("X-Forwarded-User"); got != "bob" {
 		t.Errorf("signed in as %q", got)
 	}
 
 	// Out from there.
-	cookie := b.cookie(tr.url, "__Host-foregate")
+	cookie := b.Cookie(tr.url, "__Host-foregate")
 	welcome := testIdP.URL + "/module.php/core/frontpage_welcome.php"
-	b.open(testIdP.SLOURL + "?ReturnTo=" + url.QueryEscape(welcome))
-	b.until(`location.href === ` + quote(welcome))
+	b.Open(testIdP.SLOURL + "?ReturnTo=" + url.QueryEscape(welcome))
+	b.Until(`location.href === ` + chromium.Quote(welcome))
 	if status := tr.statusWith(tr.url+"/", cookie); status == http.StatusOK {
 		t.Error("the session lives on although the provider ended it")
 	}
 
 	// The other instance has its own provider, and takes nobody else's people.
-	b.open(tr.northURL + "/")
-	b.choose("Sign in for real")
-	b.signInAtSSP(ssptest.Alice, ssptest.AlicePassword)
-	b.says("Patients of today")
+	b.Open(tr.northURL + "/")
+	b.Choose("Sign in for real")
+	b.SignInAtSSP(ssptest.Alice, ssptest.AlicePassword)
+	b.Says("Patients of today")
 	eventually(t, "the log says that somebody came from the main provider", func() bool {
 		return strings.Contains(tr.logs.String(), `"issuer":"`+mainIdP.EntityID+`"`)
 	})
@@ -247,13 +230,13 @@ func TestSAMLFromNothingKnownToSignedOut(t *testing.T) {
 	// The provider is down: its people cannot come in, who is exempt can, and who is in
 	// stays in.
 	testIdP.Stop()
-	if status := tr.statusWith(tr.northURL+"/", b.cookie(tr.northURL, "__Host-foregate")); status != http.StatusOK {
+	if status := tr.statusWith(tr.northURL+"/", b.Cookie(tr.northURL, "__Host-foregate")); status != http.StatusOK {
 		t.Errorf("who is signed in: %d", status)
 	}
 	exempt := openBrowser(t, tr.hospital, "")
-	exempt.open(tr.url + "/echo?ward=7")
-	exempt.signIn("nora", noraPassword)
-	exempt.says("GET /echo?ward=7")
+	exempt.Open(tr.url + "/echo?ward=7")
+	exempt.SignIn("nora", noraPassword)
+	exempt.Says("GET /echo?ward=7")
 }
 
 // statusWith asks as a browser page does, with a session's cookie.
@@ -279,16 +262,16 @@ func TestSAMLInTwoTabsAtOnce(t *testing.T) {
 	tr.learn(fmt.Sprintf("metadata: {url: %q}", idp.MetadataURL), "")
 	eventually(t, "the way is ready", func() bool { return strings.Contains(tr.logs.String(), "sign-in provider is ready") })
 	one := openBrowser(t, tr.hospital, "")
-	two := one.newTab()
+	two := one.NewTab()
 	for i, b := range []*tab{one, two} {
-		b.open(fmt.Sprintf("%s/echo?tab=%d", tr.url, i))
-		b.choose("Sign in for the test")
-		b.atSSP() // the second tab is to arrive with the cookie that the first was given
+		b.Open(fmt.Sprintf("%s/echo?tab=%d", tr.url, i))
+		b.Choose("Sign in for the test")
+		b.AtSSP() // the second tab is to arrive with the cookie that the first was given
 	}
-	one.signInAtSSP(ssptest.Alice, ssptest.AlicePassword)
-	one.says("GET /echo?tab=0")
-	two.signInAtSSP(ssptest.Alice, ssptest.AlicePassword)
-	two.says("GET /echo?tab=1")
+	one.SignInAtSSP(ssptest.Alice, ssptest.AlicePassword)
+	one.Says("GET /echo?tab=0")
+	two.SignInAtSSP(ssptest.Alice, ssptest.AlicePassword)
+	two.Says("GET /echo?tab=1")
 }
 
 // TestSAMLFromATileOfTheProvidersPortal: where answers that nobody asked for are let in.
@@ -300,15 +283,15 @@ func TestSAMLFromATileOfTheProvidersPortal(t *testing.T) {
 	eventually(t, "the way is ready", func() bool { return strings.Contains(tr.logs.String(), "sign-in provider is ready") })
 	b := openBrowser(t, tr.hospital, "")
 	tile := idp.SSOURL + "?spentityid=" + url.QueryEscape(sp.EntityID) + "&RelayState="
-	b.open(tile + "/echo")
-	b.signInAtSSP(ssptest.Alice, ssptest.AlicePassword)
-	b.says("X-Forwarded-User: alice")
-	if got := b.location(); got != tr.url+"/echo" {
+	b.Open(tile + "/echo")
+	b.SignInAtSSP(ssptest.Alice, ssptest.AlicePassword)
+	b.Says("X-Forwarded-User: alice")
+	if got := b.Location(); got != tr.url+"/echo" {
 		t.Errorf("arrived at %s", got)
 	}
-	b.open(tile + url.QueryEscape("https://evil.example/"))
-	b.says("Patients of today")
-	if got := b.location(); got != tr.url+"/" {
+	b.Open(tile + url.QueryEscape("https://evil.example/"))
+	b.Says("Patients of today")
+	if got := b.Location(); got != tr.url+"/" {
 		t.Errorf("arrived at %s", got)
 	}
 }
@@ -328,34 +311,34 @@ func TestSAMLTriedBeforeAnybodySignsIn(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v: %s", err, link)
 		}
-		b.open(strings.TrimSpace(string(link)))
-		b.says("Nobody is signed in")
-		b.audit("saml-try")
-		b.click("form button")
+		b.Open(strings.TrimSpace(string(link)))
+		b.Says("Nobody is signed in")
+		b.Audit("saml-try")
+		b.Click("form button")
 	}
 	try()
-	b.signInAtSSP(ssptest.Alice, ssptest.AlicePassword)
-	b.says("It does not work yet")
+	b.SignInAtSSP(ssptest.Alice, ssptest.AlicePassword)
+	b.Says("It does not work yet")
 	for _, want := range []string{
 		"People would read: “The sign-in service did not tell us your user name.", "none of attributes.user",
 		"user name: the provider sent none of employeeNumber", "name: the provider sent none of cn", // what is missing,
 		"Assertion signed with", "SHA-256", idp.EntityID, "alice@example.test", "nothing", // and what is there
 	} {
-		b.says(want)
+		b.Says(want)
 	}
-	b.audit("saml-tried-missing")
+	b.Audit("saml-tried-missing")
 
 	tr.learn(metadata, "")
 	eventually(t, "the corrected file is in force", func() bool { return strings.Count(tr.logs.String(), "sign-in provider is ready") > 1 })
 	try()
-	b.says("It works")
+	b.Says("It works")
 	for _, want := range []string{"alice would be let in", "X-Forwarded-User", "every path that no rule is about: allow", "No account is needed"} {
-		b.says(want)
+		b.Says(want)
 	}
-	b.audit("saml-tried")
-	if cookie := b.cookie(tr.url, "__Host-foregate"); cookie != "" {
+	b.Audit("saml-tried")
+	if cookie := b.Cookie(tr.url, "__Host-foregate"); cookie != "" {
 		t.Error("a try-out made a session")
 	}
-	b.open(tr.url + "/")
-	b.says("Sign in for the test")
+	b.Open(tr.url + "/")
+	b.Says("Sign in for the test")
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"foregate/authn/local"
+	"foregate/internal/chromium"
 	"foregate/internal/optest"
 )
 
@@ -36,13 +37,13 @@ func TestWardPC(t *testing.T) {
 	}
 	d := openDeployment(t, fmt.Sprintf(wardPCFile, hash), nil)
 	b := openBrowser(t, d.hospital, "")
-	b.open(d.url + "/")
-	b.choose("Sign in with Northfield")
-	b.signInAtProvider("Northfield", optest.Alice, optest.AlicePassword)
-	b.says("Patients of today")
-	b.open(d.url + "/echo?bed=3")
-	b.says("GET /echo?bed=3")
-	kept, err := chromedp.Call(b.ctx, network.GetCookies, network.GetCookiesParams{URLs: []string{d.url}})
+	b.Open(d.url + "/")
+	b.Choose("Sign in with Northfield")
+	b.SignInAtProvider("Northfield", optest.Alice, optest.AlicePassword)
+	b.Says("Patients of today")
+	b.Open(d.url + "/echo?bed=3")
+	b.Says("GET /echo?bed=3")
+	kept, err := chromedp.Call(b.Ctx, network.GetCookies, network.GetCookiesParams{URLs: []string{d.url}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,31 +52,31 @@ func TestWardPC(t *testing.T) {
 			t.Errorf("the cookie %s outlives the browser", c.Name)
 		}
 	}
-	b.open(d.url + "/")
-	must[bool](b, `localStorage.setItem("draft", "of alice"); document.cookie = "own=alice; path=/; secure"; 
+	b.Open(d.url + "/")
+	chromium.Must[bool](b, `localStorage.setItem("draft", "of alice"); document.cookie = "own=alice; path=/; secure"; 
 		const script = document.createElement("script"); script.src = "/sso/warning.js"; document.body.append(script); true`)
 	const finish = `document.querySelector("foregate-warning")?.shadowRoot.querySelector(".finish:not([hidden])")`
-	b.until(finish + `?.textContent === "Finish"`)
-	b.audit("ward-pc")
-	b.open(d.url + "/echo?bed=4")
-	b.open(d.url + "/sso/sign-out?choose=1")
-	b.click("form button")
-	b.says("Yes, sign out") // asks the provider, where alice does not press the button
-	b.open(d.url + "/sso/sign-out")
-	b.says("You are signed out")
-	if left := must[string](b, `JSON.stringify([localStorage.getItem("draft"), document.cookie])`); left != `[null,""]` {
+	b.Until(finish + `?.textContent === "Finish"`)
+	b.Audit("ward-pc")
+	b.Open(d.url + "/echo?bed=4")
+	b.Open(d.url + "/sso/sign-out?choose=1")
+	b.Click("form button")
+	b.Says("Yes, sign out") // asks the provider, where alice does not press the button
+	b.Open(d.url + "/sso/sign-out")
+	b.Says("You are signed out")
+	if left := chromium.Must[string](b, `JSON.stringify([localStorage.getItem("draft"), document.cookie])`); left != `[null,""]` {
 		t.Errorf("what is left: %s", left)
 	}
 	for range 4 {
-		must[bool](b, `history.back(); true`)
-		b.until(`document.readyState === "complete"`)
-		if strings.Contains(b.text(), "bed=") || strings.Contains(b.text(), "Patients") {
-			t.Errorf("by the back button: %s", b.text())
+		chromium.Must[bool](b, `history.back(); true`)
+		b.Until(`document.readyState === "complete"`)
+		if strings.Contains(b.Text(), "bed=") || strings.Contains(b.Text(), "Patients") {
+			t.Errorf("by the back button: %s", b.Text())
 		}
 	}
 
 	// The provider still knows alice, and asks all the same.
-	b.open(d.url + "/")
-	b.choose("Sign in with Northfield")
-	b.until(`!!document.querySelector("input[name=password]")`)
+	b.Open(d.url + "/")
+	b.Choose("Sign in with Northfield")
+	b.Until(`!!document.querySelector("input[name=password]")`)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"foregate/authn/accounts"
+	"foregate/internal/chromium"
 	"foregate/internal/ldaptest"
 )
 
@@ -94,22 +95,22 @@ func TestWardwatch(t *testing.T) {
 
 	b := openBrowser(t, d.hospital, "")
 	t.Run("5.1 a person signs in with the password of the directory", func(t *testing.T) {
-		b.open(d.url + "/echo?bed=3")
-		b.audit("wardwatch")
-		b.signIn("nina", "wrong")
-		b.says("do not match")
-		b.signIn("HOSPITAL\\nina", ldaptest.Password)
-		b.says("GET /echo?bed=3")
+		b.Open(d.url + "/echo?bed=3")
+		b.Audit("wardwatch")
+		b.SignIn("nina", "wrong")
+		b.Says("do not match")
+		b.SignIn("HOSPITAL\\nina", ldaptest.Password)
+		b.Says("GET /echo?bed=3")
 	})
 
 	t.Run("5.5 who is in two groups has the lower role", func(t *testing.T) {
-		b.open(d.url + "/")
-		if user, roles := b.told("X-Forwarded-User"), b.told("X-Forwarded-Roles"); user != "nina" || roles != "nurse" {
+		b.Open(d.url + "/")
+		if user, roles := b.Told("X-Forwarded-User"), b.Told("X-Forwarded-Roles"); user != "nina" || roles != "nurse" {
 			t.Errorf("the application was told %q, %q", user, roles)
 		}
-		b.open(d.url + "/admin/")
-		if b.status() != http.StatusForbidden {
-			t.Errorf("/admin/ is %d for a nurse", b.status())
+		b.Open(d.url + "/admin/")
+		if b.Status() != http.StatusForbidden {
+			t.Errorf("/admin/ is %d for a nurse", b.Status())
 		}
 	})
 
@@ -130,21 +131,21 @@ func TestWardwatch(t *testing.T) {
 	t.Run("5.2 each state of an account has its sentence", func(t *testing.T) {
 		other := openBrowser(t, d.hospital, "")
 		for user, words := range map[string]string{"bob": "disabled", "carol": "choose a new", "erin": "has expired", "frank": "end date"} {
-			other.open(d.url + "/")
-			other.signIn(user, ldaptest.Password)
-			other.says(words)
+			other.Open(d.url + "/")
+			other.SignIn(user, ldaptest.Password)
+			other.Says(words)
 		}
-		other.open(d.url + "/")
-		other.signIn("alice", ldaptest.Password) // in none of the six groups
-		other.says("not in the group")
+		other.Open(d.url + "/")
+		other.SignIn("alice", ldaptest.Password) // in none of the six groups
+		other.Says("not in the group")
 	})
 
 	t.Run("5.4 a changed password holds at once", func(t *testing.T) {
 		dc.SetPassword(t, l, "nina", "An0ther-Passw0rd!")
 		other := openBrowser(t, d.hospital, "")
-		other.open(d.url + "/")
-		other.signIn("nina@ad.example", "An0ther-Passw0rd!")
-		other.says("Patients of today")
+		other.Open(d.url + "/")
+		other.SignIn("nina@ad.example", "An0ther-Passw0rd!")
+		other.Says("Patients of today")
 	})
 
 	t.Run("5.5 moved to another group, the next sign-in has its role", func(t *testing.T) {
@@ -152,17 +153,17 @@ func TestWardwatch(t *testing.T) {
 		change(groups["Manager"], func(r *ldap.ModifyRequest) { r.Delete("member", []string{nina}) })
 		join("Administrator", nina)
 		other := openBrowser(t, d.hospital, "")
-		other.open(d.url + "/admin/")
-		other.signIn("nina", "An0ther-Passw0rd!")
-		other.says("Administration")
-		if got := other.told("X-Forwarded-Roles"); got != "administrator" {
+		other.Open(d.url + "/admin/")
+		other.SignIn("nina", "An0ther-Passw0rd!")
+		other.Says("Administration")
+		if got := other.Told("X-Forwarded-Roles"); got != "administrator" {
 			t.Errorf("the application was told %q", got)
 		}
 	})
 
 	t.Run("5.5 the refresh gives the session of who moved the other role", func(t *testing.T) {
-		b.open(d.url + "/") // was a nurse when she signed in
-		before := must[string](b, `fetch("/sso/session").then(r => r.json()).then(s => s.user)`)
+		b.Open(d.url + "/") // was a nurse when she signed in
+		before := chromium.Must[string](b, `fetch("/sso/session").then(r => r.json()).then(s => s.user)`)
 		change(groups["Administrator"], func(r *ldap.ModifyRequest) { r.Delete("member", []string{nina}) })
 		join("Technician", nina)
 		if said := refresh("--dry-run"); !strings.Contains(said, "nina: changed [") || !strings.Contains(said, "groups]") {
@@ -171,40 +172,40 @@ func TestWardwatch(t *testing.T) {
 		began := time.Now()
 		refresh()
 		eventually(t, "the session has the new role", func() bool {
-			b.open(d.url + "/")
-			return b.told("X-Forwarded-Roles") == "technician"
+			b.Open(d.url + "/")
+			return b.Told("X-Forwarded-Roles") == "technician"
 		})
 		t.Logf("compared, and the session renewed, after %v", time.Since(began).Round(time.Millisecond))
-		if after := must[string](b, `fetch("/sso/session").then(r => r.json()).then(s => s.user)`); before != "nina" || after != before {
+		if after := chromium.Must[string](b, `fetch("/sso/session").then(r => r.json()).then(s => s.user)`); before != "nina" || after != before {
 			t.Errorf("the session was %q's and is %q's", before, after)
 		}
-		b.open(d.url + "/admin/")
-		if b.status() != http.StatusForbidden {
-			t.Errorf("/admin/ is %d for a technician", b.status())
+		b.Open(d.url + "/admin/")
+		if b.Status() != http.StatusForbidden {
+			t.Errorf("/admin/ is %d for a technician", b.Status())
 		}
 	})
 
 	t.Run("5.4 the refresh ends the sessions of who is disabled", func(t *testing.T) {
-		b.open(d.url + "/")
-		b.says("Patients of today")
+		b.Open(d.url + "/")
+		b.Says("Patients of today")
 		compared := func() int { return strings.Count(d.logs.String(), "accounts compared with their directory") }
 		before := compared()
 		change(nina, func(r *ldap.ModifyRequest) { r.Replace("userAccountControl", []string{"514"}) })
 		if said := refresh("--dry-run"); !strings.Contains(said, "nina: loses access: disabled in the directory") {
 			t.Errorf("dry run: %s", said)
 		}
-		if got := must[int](b, `fetch("/sso/session").then(r => r.status)`); got != http.StatusOK && compared() == before { // the plan may have been faster
+		if got := chromium.Must[int](b, `fetch("/sso/session").then(r => r.status)`); got != http.StatusOK && compared() == before { // the plan may have been faster
 			t.Errorf("after the dry run the session is %d", got)
 		}
 		began := time.Now()
 		refresh()
 		eventually(t, "the session is over", func() bool {
-			return must[int](b, `fetch("/sso/session").then(r => r.status)`) == http.StatusUnauthorized
+			return chromium.Must[int](b, `fetch("/sso/session").then(r => r.status)`) == http.StatusUnauthorized
 		})
 		t.Logf("compared, and the session over, after %v", time.Since(began).Round(time.Millisecond))
-		b.open(d.url + "/")
-		b.signIn("nina", "An0ther-Passw0rd!")
-		b.says("disabled")
+		b.Open(d.url + "/")
+		b.SignIn("nina", "An0ther-Passw0rd!")
+		b.Says("disabled")
 	})
 	if slices.Contains(strings.Fields(d.logs.String()), ldaptest.Password) {
 		t.Error("a password is in the log")

@@ -2,6 +2,7 @@ package replicas
 
 import (
 	"os"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -67,14 +68,13 @@ func (d *day) failOver() {
 	}
 	// Redis acknowledges before it copies. What it acknowledged to somebody in its last
 	// instant would be lost, and no client of it can help that.
-	master.Do("wait", "1", "1000")
-	master.Do("client", "pause", "10000", "write")
-	master.Do("wait", "1", "1000")
+	master.Do("client", "pause", "20000", "write")
+	d.eventually("the copy has all", func() bool { return d.offset(master) == d.offset(copied) })
 	master.Kill()
 	d.eventually("the other Redis takes over", func() bool { return isMaster(copied) })
 	master.Restart()
 	d.eventually("the first Redis is a copy", func() bool {
-		return !isMaster(master) && strings.Contains(master.Do("info", "replication"), "master_link_status:up")
+		return !isMaster(master) && strings.Contains(master.Ask("info", "replication"), "master_link_status:up")
 	})
 }
 
@@ -89,7 +89,21 @@ func (d *day) eventually(what string, holds func() bool) {
 	}
 }
 
-func isMaster(s *redistest.Server) bool { return strings.Contains(s.Do("role"), `"master"`) }
+// isMaster asks in a way that a server which is just becoming one, or a copy, may not answer.
+func isMaster(s *redistest.Server) bool {
+	return strings.Contains(s.Ask("role"), `"master"`)
+}
+
+// offset is how far a server is in the stream of changes.
+func (d *day) offset(s *redistest.Server) string {
+	found := replOffset.FindStringSubmatch(s.Do("info", "replication"))
+	if found == nil {
+		d.t.Fatal("Redis does not say how far it is")
+	}
+	return found[1]
+}
+
+var replOffset = regexp.MustCompile(`\bmaster_repl_offset:(\d+)`)
 
 func (d *day) loseDirectory() {
 	d.directories[0].Kill()

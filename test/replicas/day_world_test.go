@@ -68,6 +68,7 @@ func openDay(t *testing.T, each int) *day {
 	app := httptest.NewServer(http.HandlerFunc(tell))
 	t.Cleanup(app.Close)
 	d.redis = redistest.StartSentinel(t)
+	d.redis.Patience(6 * time.Second)
 	pg := new(pgtest.Server)
 	t.Cleanup(pg.Stop)
 	mail := mailtest.Start(t, mailtest.Options{})
@@ -136,7 +137,7 @@ methods:
     mail_code: {}
   - name: microsoft
     oidc: {issuer: %q, client_id: foregate, client_secret: secret, scopes: [openid, profile, email, groups]}
-    admit: {account: existing, match: email}
+    admit: {account: existing, match: email, verify: none}
   - name: adfs
     saml: {metadata: {url: %q}, key_file: %q, attributes: {user: [uid], email: [mail], name: [displayName], groups: [groups]}}
   - name: ward-ad
