@@ -169,6 +169,18 @@ func StartSentinel(t testing.TB) *Sentinel {
 	return s
 }
 
+// Agree reports whether all sentinels call server the master.
+func (s *Sentinel) Agree(server *Server) bool {
+	_, port, _ := net.SplitHostPort(server.Addr)
+	for _, addr := range s.Addresses {
+		sentinel := &Server{t: s.First.t, Addr: addr}
+		if !strings.Contains(sentinel.Ask("sentinel", "get-master-addr-by-name", s.Master), `"`+port+`"`) {
+			return false
+		}
+	}
+	return true
+}
+
 // Patience is how long the sentinels wait for a server before they take it for dead: a
 // second at the start. A busy machine needs more, or they replace a master that works.
 func (s *Sentinel) Patience(d time.Duration) {

@@ -1,0 +1,44 @@
+// Package deployments proves every numbered sentence about the five deployments: in a real
+// browser, against real servers, with the files of examples/, on the embedded store and
+// with two replicas on Redis and PostgreSQL. docs/deployments.md says which test is which.
+package deployments
+
+import (
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"foregate/internal/ldaptest"
+	"foregate/test/deployments/world"
+)
+
+var binary string // the program under test, built once
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "foregate-deployments-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	if binary, err = world.Build(dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return ldaptest.Main(m)
+}
+
+// onBoth tells a story on the embedded store, and again with two replicas.
+func onBoth(t *testing.T, name string, idle time.Duration, story func(*testing.T, *world.World)) {
+	for _, o := range []world.Options{{Idle: idle}, {Idle: idle, Replicas: true}} {
+		o.Binary = binary
+		stores := "embedded"
+		if o.Replicas {
+			stores = "replicas"
+		}
+		t.Run(stores, func(t *testing.T) { story(t, world.Start(t, name, o)) })
+	}
+}
