@@ -33,6 +33,7 @@ type exchange struct {
 	app    *App
 	who    *authn.Identity // nil until somebody is known
 	again  string          // address for signing in anew, where the request's own holds a token
+	ranOut string          // method whose sign-in this request found withdrawn
 
 	status   int
 	written  int64

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"foregate/cookies"
@@ -18,7 +19,9 @@ import (
 // it has run out they must.
 //
 // A small cookie remembers that the page was shown for this very session. It is
-// not sealed: without the session's own cookie it is worth nothing.
+// not sealed: without the session's own cookie it is worth nothing. Where the provider
+// has withdrawn the sign-in, the session is gone, and the cookie remembers that its
+// person must prove anew who they are.
 
 // away is the person of a session that ended by idleness, if the browser has one
 // and its method is one of this app's.
@@ -36,17 +39,21 @@ func (s *Server) reenter(x *exchange, r *http.Request, set *Set, sess *cookies.S
 	if sess == nil || !s.mayReenter(x, r, set, sess) {
 		return false, nil
 	}
-	name := s.Attempts.AwayName(x.secure)
-	c, err := r.Cookie(name)
+	c, err := r.Cookie(s.Attempts.AwayName(x.secure))
 	if err != nil || c.Value != sess.Handle() {
-		http.SetCookie(x, &http.Cookie{Name: name, Value: sess.Handle(), Path: "/", HttpOnly: true, Secure: x.secure, SameSite: http.SameSiteLaxMode})
+		s.setAway(x, sess.Handle())
 		page.Resume = &pages.Choice{
 			Title: "Continue as " + nameOf(&sess.Identity),
 			URL:   s.Prefix + "/sign-in?" + url.Values{"rd": {rd}, "ended": {"idle"}}.Encode(),
 		}
 		return false, nil
 	}
-	if !s.stillCurrent(x, r, set, sess) {
+	switch err := s.stillCurrent(x, r, set, sess); {
+	case errors.Is(err, errWithdrawn):
+		x.ranOut = sess.Identity.Method
+		s.setAway(x, ranOutMark+x.ranOut)
+		return false, nil
+	case err != nil:
 		return false, nil
 	}
 	switch err := s.Sessions.Reenter(r.Context(), sess); {
@@ -55,7 +62,7 @@ func (s *Server) reenter(x *exchange, r *http.Request, set *Set, sess *cookies.S
 	case err != nil:
 		return true, storeDown(fmt.Errorf("re-entering: %w", err))
 	}
-	http.SetCookie(x, &http.Cookie{Name: name, Path: "/", MaxAge: -1, HttpOnly: true, Secure: x.secure, SameSite: http.SameSiteLaxMode})
+	s.setAway(x, "")
 	x.who = &sess.Identity
 	s.Metrics.SignIn(sess.Identity.Method, "reentered")
 	s.Log.Info("re-entered after being away", "request_id", x.id, "app", x.app.Name, "method", sess.Identity.Method, "user", sess.Identity.User,
@@ -76,23 +83,49 @@ func (s *Server) mayReenter(x *exchange, r *http.Request, set *Set, sess *cookie
 }
 
 // stillCurrent asks the provider where the sign-in has run out but can be renewed.
-func (s *Server) stillCurrent(x *exchange, r *http.Request, set *Set, sess *cookies.Session) bool {
+// errWithdrawn says that it will never be again.
+func (s *Server) stillCurrent(x *exchange, r *http.Request, set *Set, sess *cookies.Session) error {
 	terms := x.app.terms(sess.Identity.Method)
 	if terms.current(&sess.Identity, time.Now()) {
-		return true
+		return nil
 	}
 	refresher := set.refresher(sess.Identity.Method)
 	if refresher == nil || terms.Current > 0 {
-		return false
+		return errRanOut
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), signInTime)
 	defer cancel()
-	return s.renew(ctx, x, sess, refresher) == nil
+	return s.renew(ctx, x, sess, refresher)
+}
+
+var errRanOut = errors.New("the sign-in has run out")
+
+// ranOutMark is before the name of the method in the cookie of a person whose sign-in
+// the provider has withdrawn. No handle of a session has a dot.
+const ranOutMark = "ran-out."
+
+// setAway sets the cookie of a person who was away; an empty value takes it away.
+func (s *Server) setAway(x *exchange, value string) {
+	c := &http.Cookie{Name: s.Attempts.AwayName(x.secure), Value: value, Path: "/", HttpOnly: true, Secure: x.secure, SameSite: http.SameSiteLaxMode}
+	if value == "" {
+		c.MaxAge = -1
+	}
+	http.SetCookie(x, c)
+}
+
+// proved ends what mustProve reports by the cookie.
+func (s *Server) proved(x *exchange, r *http.Request) {
+	if c, err := r.Cookie(s.Attempts.AwayName(x.secure)); err == nil && strings.HasPrefix(c.Value, ranOutMark) {
+		s.setAway(x, "")
+	}
 }
 
 // mustProve reports whether the person must authenticate anew, whatever the
 // provider remembers of them: they were away until their sign-in ran out.
 func (s *Server) mustProve(x *exchange, r *http.Request, method string) bool {
+	if c, err := r.Cookie(s.Attempts.AwayName(x.secure)); x.ranOut == method || err == nil && c.Value == ranOutMark+method {
+		return true
+	}
 	sess := s.away(x, r)
 	return sess != nil && sess.Identity.Method == method && x.app.terms(method).ranOut(&sess.Identity, time.Now())
 }

@@ -297,6 +297,7 @@ func (s *Server) letIn(x *exchange, r *http.Request, m *Method, a *authn.Attempt
 		return storeDown(fmt.Errorf("starting a session: %w", err))
 	}
 	s.Attempts.Drop(x, r, x.secure, a.ID)
+	s.proved(x, r)
 	x.who = &sess.Identity
 	switch {
 	case s.shared(x): // whose way in it was is nobody else's business
