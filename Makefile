@@ -3,6 +3,7 @@
 # make test    everything; installs what the tests need where it is missing
 # make check   formatting, vet, module files: quick
 # make bench   figures beside a bare proxy and nginx
+# make example-NAME   a deployment of examples/ with real servers around it: careplan, formulary, homewatch, trialbase, wardwatch
 # make soak    a day in the life of the five deployments, and 500 people at two replicas, ten minutes each, with faults; SOAK=1m is shorter
 # make deb     a Debian package, ./foregate_VERSION_ARCH.deb
 # make fuzz    each fuzz target for FUZZTIME
@@ -42,6 +43,10 @@ bench: build
 
 soak: needs
 	FOREGATE_SOAK=$(SOAK) $(GO) test ./test/replicas -count=1 -timeout 45m -v -run 'DayInTheLife|SE16|FM1Redis'
+
+example-%:
+	./test/needs
+	$(GO) run ./test/example $*
 
 fuzz:
 	./test/fuzz $(FUZZTIME)

@@ -54,6 +54,12 @@ var shared struct {
 // TestMain: os.Exit(ldaptest.Main(m)).
 func Main(m *testing.M) int {
 	status := m.Run()
+	End()
+	return status
+}
+
+// End ends the domain and its copies, for a program that is no test.
+func End() {
 	shared.all.Lock()
 	defer shared.all.Unlock()
 	for _, dc := range shared.dcs {
@@ -62,7 +68,6 @@ func Main(m *testing.M) int {
 	for _, dir := range shared.dirs {
 		_ = os.RemoveAll(dir)
 	}
-	return status
 }
 
 // AD is the domain controller that the tests of a package share. Without Samba, or

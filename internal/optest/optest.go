@@ -46,14 +46,17 @@ type Options struct {
 	JWKS                   json.RawMessage `json:"jwks,omitempty"`                      // public keys of ClientKey …
 	JWKSURI                string          `json:"jwks_uri,omitempty"`                  // … or where they are
 	AccessTokenTTL         int             `json:"access_token_ttl,omitempty"`          // seconds, 60
-
-	// Users are people in place of alice and bob: what is said of each, and "password".
-	Users map[string]map[string]any `json:"users,omitempty"`
+	IDTokenTTL             int             `json:"id_token_ttl,omitempty"`              // seconds, 300
+	Entra                  string          `json:"entra,omitempty"`                     // a tenant ID: speak as Entra ID does for it
+	Users                  map[string]User `json:"users,omitempty"`                     // in place of Alice and Bob
 }
+
+// User is the password and the claims of a person.
+type User map[string]any
 
 // Provider is a running provider.
 type Provider struct {
-	Issuer string // http://127.0.0.1:port
+	Issuer string // http://127.0.0.1:port, and the tenant's path
 
 	cmd     *exec.Cmd
 	rotated chan struct{}

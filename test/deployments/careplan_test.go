@@ -22,6 +22,7 @@ func TestCareplan(t *testing.T) {
 		w.Foregate("", "accounts", "create", "--username", "desk", "--email", "desk@hospital.example", "--name", "Service Desk")
 		w.Foregate(world.Desk+"\n", "accounts", "password", "desk")
 		b := chromium.Open(t, "")
+		var signedIn time.Time
 
 		t.Run("1.1 an account outside of the group is not processed at all", func(t *testing.T) {
 			other := chromium.Open(t, "")
@@ -53,6 +54,7 @@ func TestCareplan(t *testing.T) {
 			b.Fill("input[name=code]", world.CodeIn(l))
 			b.Click("main form button")
 			b.Says("GET /wards/7?bed=7")
+			signedIn = time.Now()
 			t.Run("1.4 sender and domains are the configured ones", func(t *testing.T) {
 				if l.From != "no-reply@signin.careplan.example" || l.Header.Get("From") != `"Careplan" <no-reply@signin.careplan.example>` {
 					t.Errorf("from %q, %q", l.From, l.Header.Get("From"))
@@ -101,7 +103,8 @@ func TestCareplan(t *testing.T) {
 			b.Do(chromedp.Reload())
 			b.Says("GET /wards/7?bed=7")
 			over(b)
-			w.OP.Revoke(t, "nora") // the authorisation obtained at sign-in has run out
+			w.OP.Revoke(t, "nora")                                           // the authorisation obtained at sign-in is not renewed …
+			time.Sleep(time.Until(signedIn.Add(authorised + 2*time.Second))) // … and has run out
 			b.Open(url + "/wards/7?bed=7")
 			b.Until(`document.readyState === "complete" && location.pathname.startsWith("/sso/")`)
 			b.Do(chromedp.Reload())

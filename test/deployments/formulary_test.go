@@ -46,7 +46,7 @@ func TestFormulary(t *testing.T) {
 
 		t.Run("2.3 Blowfish, a timestamp, and an identifier that stays", func(t *testing.T) {
 			said := w.Foregate(token+"\n", "handoff", "open", "--method", "st-elsewhere")
-			if !strings.Contains(said, "blowfish") || !strings.Contains(said, "alice") || !strings.Contains(said, time.Now().UTC().Format("2006-")) {
+			if !strings.Contains(w.File(), "format: blowfish") || !strings.Contains(said, "alice") || !strings.Contains(said, time.Now().UTC().Format("2006-")) {
 				t.Errorf("the token holds: %s", said)
 			}
 			if got := b.Told("X-Forwarded-User"); got != alicesName {

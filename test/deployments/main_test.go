@@ -31,10 +31,13 @@ func run(m *testing.M) int {
 	return ldaptest.Main(m)
 }
 
+// authorised is how long what the provider said at a sign-in is current.
+const authorised = 20 * time.Second
+
 // onBoth tells a story on the embedded store, and again with two replicas.
 func onBoth(t *testing.T, name string, idle time.Duration, story func(*testing.T, *world.World)) {
-	for _, o := range []world.Options{{Idle: idle}, {Idle: idle, Replicas: true}} {
-		o.Binary = binary
+	for _, o := range []world.Options{{}, {Replicas: true}} {
+		o.Binary, o.Idle, o.Authorised = binary, idle, authorised
 		stores := "embedded"
 		if o.Replicas {
 			stores = "replicas"

@@ -11,6 +11,9 @@
 //   jwks, jwks_uri             public keys of the client foregate-key
 //   users                      name → {password, and the claims}
 //   access_token_ttl           seconds, 60
+//   id_token_ttl               seconds, 300
+//   entra                      a tenant ID: be below /TENANT/v2.0 and say tid, oid, groups and xms_edov
+//                              for the scope openid, as Entra ID can; each of users has an oid then
 //   token_delay                milliseconds that each answer of the token endpoint takes
 //   lifeline                   true: obey standard input, and stop when it ends
 //
@@ -34,6 +37,7 @@ const options = {
   title: 'Test Hospital',
   redirect_uris: ['http://127.0.0.1:8080/callback'],
   access_token_ttl: 60,
+  id_token_ttl: 300,
   token_delay: 0,
   post_logout_redirect_uris: [],
   users: {
@@ -42,6 +46,7 @@ const options = {
   },
   ...JSON.parse(process.argv[2] ?? '{}'),
 };
+const base = options.entra ? `/${options.entra}/v2.0` : '';
 const scopes = 'openid offline_access email profile groups';
 const say = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
 const escape = (text) => String(text).replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
@@ -125,11 +130,11 @@ function configuration() {
     clients: clients(),
     pkce: { required: () => true },
     scopes: scopes.split(' '),
-    claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name'], groups: ['groups'] },
+    claims: { openid: options.entra ? ['sub', 'tid', 'oid', 'groups', 'xms_edov'] : ['sub'], email: ['email', 'email_verified'], profile: ['name', 'preferred_username'], groups: ['groups'] },
     conformIdTokenClaims: false, // the claims of the scopes go into the ID token too
     async findAccount(_, id) {
       const { password, ...claims } = options.users[id] ?? {};
-      return password && { accountId: id, claims: () => ({ sub: id, ...claims }) };
+      return password && { accountId: id, claims: () => ({ sub: id, ...(options.entra && { tid: options.entra, xms_edov: true }), ...claims }) };
     },
     issueRefreshToken: async (_, client) => client.grantTypeAllowed('refresh_token'),
     rotateRefreshToken: true,
@@ -149,7 +154,7 @@ function configuration() {
     interactions: { url: (_, interaction) => `/login/${interaction.uid}` },
     fetch: (url, { dispatcher, ...rest }) => fetch(url, rest), // the library's own refuses loopback targets
     cookies: { keys: cookieKeys },
-    ttl: { AccessToken: options.access_token_ttl, IdToken: 300, RefreshToken: 3600, Session: 3600, Grant: 3600, Interaction: 600, AuthorizationCode: 60 },
+    ttl: { AccessToken: options.access_token_ttl, IdToken: options.id_token_ttl, RefreshToken: 3600, Session: 3600, Grant: 3600, Interaction: 600, AuthorizationCode: 60 },
   };
 }
 
@@ -162,6 +167,8 @@ function build(issuer) {
   const standard = provider.callback();
   return async (req, res) => {
     try {
+      req.originalUrl = req.url; // from which the provider takes where it is
+      if (base && req.url.startsWith(`${base}/`)) req.url = req.url.slice(base.length);
       if (options.token_delay && req.url.startsWith('/token')) await new Promise((done) => setTimeout(done, options.token_delay));
       if (req.url.startsWith('/login/')) await interact(provider, req, res);
       else standard(req, res);
@@ -208,7 +215,7 @@ function obey(order) {
 let handler;
 const server = http.createServer((req, res) => handler(req, res));
 server.listen(options.port, '127.0.0.1', () => {
-  const issuer = `http://127.0.0.1:${server.address().port}`;
+  const issuer = `http://127.0.0.1:${server.address().port}${base}`;
   handler = build(issuer);
   process.on('SIGHUP', () => {
     keys = [newKey(), ...keys];

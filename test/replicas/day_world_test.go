@@ -72,11 +72,11 @@ func openDay(t *testing.T, each int) *day {
 	pg := new(pgtest.Server)
 	t.Cleanup(pg.Stop)
 	mail := mailtest.Start(t, mailtest.Options{})
-	users := make(map[string]map[string]any)
+	users := make(map[string]optest.User)
 	for i := range each {
 		for _, prefix := range []string{"careplan", "homewatch"} {
 			name := fmt.Sprintf("%s%02d", prefix, i)
-			users[name] = map[string]any{"password": "pw-" + name, "email": name + fromMail, "email_verified": true, "name": name, "groups": []string{"Careplan-Users"}}
+			users[name] = optest.User{"password": "pw-" + name, "email": name + fromMail, "email_verified": true, "name": name, "groups": []string{"Careplan-Users"}}
 		}
 	}
 	d.op = optest.Start(t, optest.Options{Users: users, RedirectURIs: []string{"http://careplan.test/sso/callback/entra", "http://homewatch.test/sso/callback/microsoft"}})

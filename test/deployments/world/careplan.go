@@ -12,15 +12,16 @@ const (
 )
 
 // user is somebody whom a provider knows.
-func user(email, name string, groups ...string) map[string]any {
-	return map[string]any{"password": Password, "email": email, "email_verified": true, "name": name, "groups": groups}
+func user(email, name string, groups ...string) optest.User {
+	return optest.User{"password": Password, "email": email, "email_verified": true, "name": name, "groups": groups}
 }
 
 func careplan(w *World) {
 	at := w.host("careplan.hospital.example", "careplan")
 	w.OP = optest.Start(w.T, optest.Options{
-		Title: "Northfield", RedirectURIs: []string{at + "/sso/callback/entra"}, PostLogoutRedirectURIs: []string{at + "/sso/sign-out"},
-		Users: map[string]map[string]any{
+		IDTokenTTL: int(w.options.Authorised.Seconds()),
+		Title:      "Northfield", RedirectURIs: []string{at + "/sso/callback/entra"}, PostLogoutRedirectURIs: []string{at + "/sso/sign-out"},
+		Users: map[string]optest.User{
 			"nora": user("nora@hospital.example", "Nora Nurse", "Careplan-Users"),
 			"otto": user("otto@hospital.example", "Otto Outsider", "Kitchen"),
 			"anna": user("anna@elsewhere.example", "Anna Abroad", "Careplan-Users"),

@@ -47,7 +47,7 @@ var visits atomic.Int64
 func (w *World) intranet(app, key, mac string) string {
 	w.T.Helper()
 	listen := w.address()
-	cmd := exec.Command("node", filepath.Join(moduleRoot(w.T), "examples/handoff/node/sso.mjs"))
+	cmd := exec.Command("node", "--openssl-legacy-provider", filepath.Join(moduleRoot(w.T), "examples/handoff/node/sso.mjs"))
 	cmd.Env = append(os.Environ(), "HANDOFF_FORM=legacy", "HANDOFF_KEY="+key, "HANDOFF_MAC_KEY="+mac, "HANDOFF_APP="+app,
 		"HANDOFF_USER_FROM=header:X-Intranet-User", "HANDOFF_NAME_FROM=header:X-Intranet-Name", "HANDOFF_LISTEN="+listen)
 	cmd.SysProcAttr = endWithParent()

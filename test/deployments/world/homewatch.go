@@ -16,7 +16,7 @@ const SCIMToken = "0123456789abcdef0123456789abcdef0123456789abcdef"
 func homewatch(w *World) {
 	at := w.host("portal.homewatch.example", "homewatch")
 	mobile := w.host("mobile.homewatch.example", "mobile")
-	users := map[string]map[string]any{
+	users := map[string]optest.User{
 		"alice": user("alice@northfield.example", "Alice Archer"),
 		"carol": user("carol@home.example", "Carol Carter"),
 		"erin":  user("erin@northfield.example", "Erin Eames"),

@@ -18,7 +18,8 @@ func trialbase(w *World) {
 	w.swap(`upstream: {url: "http://127.0.0.1:9001"}`, `upstream: {url: "`+w.app+`"}`)
 	// The provider of production is there before Foregate, as a customer's is.
 	w.SAML = ssptest.Start(w.T, ssptest.SP{EntityID: main + "/sso/metadata", Base: main + "/sso"})
-	w.swap("      preset: adfs\n", "      preset: simplesamlphp\n")
+	w.swap("      preset: adfs\n", "")
+	w.swap("domains: [customer.example]", "domains: [example.test]")
 	w.swap("sso_url: https://adfs.customer.example/adfs/ls", "sso_url: "+w.SAML.SSOURL)
 	w.swap("slo_url: https://adfs.customer.example/adfs/ls", "slo_url: "+w.SAML.SLOURL)
 	w.secret("customer.cer", string(w.SAML.Certificate))
@@ -85,5 +86,5 @@ func (w *World) TestProvider() (saml string) {
 	if _, err := url.Parse(idp.MetadataURL); err != nil {
 		w.T.Fatal(err)
 	}
-	return "saml: {key_file: @FOLDER/saml-test.pem, preset: simplesamlphp, metadata: {url: \"" + idp.MetadataURL + "\"}}"
+	return "saml: {key_file: @FOLDER/saml-test.pem, metadata: {url: \"" + idp.MetadataURL + "\"}}"
 }

@@ -24,6 +24,7 @@ func wardwatch(w *World) {
 	w.secret("secrets/ldap", ldaptest.ServicePassword)
 	w.swap("base_dn: DC=hospital,DC=example", "base_dn: "+ldaptest.ADBase)
 	w.swap("names: {domains: [hospital.example], netbios: [HOSPITAL]}", "names: {domains: [ad.example], netbios: ["+ldaptest.ADDomain+"]}")
+	w.swap("refresh: {every: 2h}", "refresh: {every: 2h}\n      page_size: 10") // there are no thousand people here
 	w.Notes = []string{
 		"Open " + at + " and sign in as nina (a nurse) or adam (an administrator), password " + ldaptest.Password + ".",
 		"bob is disabled, erin's password has expired, alice is in no group: each is told so.",

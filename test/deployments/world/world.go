@@ -36,6 +36,9 @@ type Options struct {
 	Binary   string        // of Foregate
 	Replicas bool          // two, that share Redis and PostgreSQL; else one with the embedded store
 	Idle     time.Duration // of sessions, in place of the example's
+
+	// Authorised is how long what the provider says at a sign-in is current; 0 is its own.
+	Authorised time.Duration
 }
 
 // World is a running deployment.
@@ -221,6 +224,12 @@ func (w *World) Said() string {
 	}
 	return all.String()
 }
+
+// File is the configuration as the first replica reads it.
+func (w *World) File() string { return w.example(w.gates[0]) }
+
+// Path is where that configuration is.
+func (w *World) Path() string { return w.gates[0].file() }
 
 // From says where the next requests come from: an address, as the balancer sees it.
 func (w *World) From(address string) { w.front.from.Store(&address) }
