@@ -91,7 +91,9 @@ func (s *Server) addWayOut(x *exchange, r *http.Request, status int, err error, 
 // does.
 func (s *Server) show(x *exchange, status int, page pages.Page) {
 	look := x.look()
-	s.Pages.Write(x, status, s.reader(x, look), look, page)
+	if err := s.Pages.Write(x, status, s.reader(x, look), look, page); err != nil {
+		s.Log.Error("page not as it should be", "request_id", x.id, "app", x.appName(), "reason", err.Error())
+	}
 }
 
 func (x *exchange) look() *pages.Look {

@@ -256,6 +256,13 @@ func lookOf(c *config.App) (pages.Look, error) {
 		}
 		look.Logo = logo
 	}
+	if c.Page.Templates != "" {
+		own, err := pages.Load(string(c.Page.Templates))
+		if err != nil {
+			return pages.Look{}, fmt.Errorf("page.templates: %w", err)
+		}
+		look.Own = own
+	}
 	return look, nil
 }
 

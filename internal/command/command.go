@@ -92,7 +92,7 @@ func (sh *shell) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	configFlag(root, &path)
 	root.AddCommand(sh.serveCommand(), sh.demoCommand(), sh.validateCommand(), sh.explainCommand(), sh.schemaCommand(),
-		sh.keysCommand(), sh.handoffCommand(), sh.samlCommand(), sh.hashPasswordCommand(), sh.accountsCommand(), sh.sessionsCommand(), sh.tryCommand(), sh.importCommand(), sh.logLevelCommand(), sh.healthyCommand(), sh.versionCommand())
+		sh.keysCommand(), sh.pagesCommand(), sh.handoffCommand(), sh.samlCommand(), sh.hashPasswordCommand(), sh.accountsCommand(), sh.sessionsCommand(), sh.tryCommand(), sh.importCommand(), sh.logLevelCommand(), sh.healthyCommand(), sh.versionCommand())
 	return root
 }
 

@@ -132,5 +132,7 @@ type Page struct {
 	Help   string     `yaml:"help" doc:"Words below the form: whom to ask."`
 	Footer string     `yaml:"footer" doc:"Words at the bottom of the page."`
 
+	Templates authn.Path `yaml:"templates" doc:"Folder with templates in place of the built-in ones of the same name; see docs/pages.md."`
+
 	Languages []string `yaml:"languages" default:"[en, cy, de, fr, nl, es]" enum:"en|cy|de|fr|nl|es" doc:"Languages that the pages are offered in. The first is spoken where the browser asks for none of them."`
 }

@@ -2,9 +2,14 @@ package config
 
 import (
 	"bytes"
+	"errors"
 	"net/http"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
+
+	"foregate/proxy/pages"
 )
 
 const maxLogo = 100 << 10 // bytes: it is part of every sign-in page
@@ -21,6 +26,7 @@ func (c *checker) page(path string, a *App) {
 		c.fault(join(path, "colour"), fault)
 	}
 	c.logo(join(path, "logo"), a)
+	c.templates(join(path, "templates"), string(a.Page.Templates))
 	if len(a.Page.Languages) == 0 {
 		c.fault(join(path, "languages"), FaultAt{Problem: "is empty, so the pages could not be read", Remedy: "name a language, such as en, or remove the key"})
 	}
@@ -49,4 +55,39 @@ func image(data []byte) bool {
 		return true
 	}
 	return bytes.Contains(data[:min(len(data), 1024)], []byte("<svg"))
+}
+
+// templates tries the templates of a folder, and has them watched.
+func (c *checker) templates(path, folder string) {
+	if folder == "" {
+		return
+	}
+	_, err := pages.Load(folder)
+	for _, err := range each(err) {
+		fault := FaultAt{Problem: "cannot be used: " + err.Error(), Remedy: "\"foregate pages export FOLDER\" writes the built-in templates"}
+		var f *pages.Fault
+		if errors.As(err, &f) {
+			fault.Problem = "has a fault: " + filepath.Join(folder, f.Error())
+			fault.Remedy = "see the variables in docs/pages.md"
+			if f.Unknown != "" {
+				fault.Nearest = nearest(f.Unknown, f.Known)
+			}
+		}
+		c.fault(path, fault)
+	}
+	entries, _ := os.ReadDir(folder) // it was just read
+	for _, e := range entries {
+		c.file.Files = append(c.file.Files, filepath.Join(folder, e.Name()))
+	}
+}
+
+// each are the errors that were joined.
+func each(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	if err == nil {
+		return nil
+	}
+	return []error{err}
 }

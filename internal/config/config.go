@@ -64,6 +64,6 @@ func Parse(name string, data []byte, dir string, kinds []Kind) (*File, error) {
 		return nil, err
 	}
 	file.Warnings = r.sortedWarnings()
-	file.Files = d.named
+	file.Files = append(d.named, file.Files...)
 	return file, nil
 }

@@ -7,6 +7,9 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"math/big"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -39,6 +42,12 @@ func TestFM14FilesThatAreNamedMustBeUsable(t *testing.T) {
 	write(t, dir, "logo.svg", `<svg xmlns="http://www.w3.org/2000/svg"/>`, 0o644)
 	write(t, dir, "logo.png", "\x89PNG\r\n\x1a\n rest", 0o644)
 	write(t, dir, "logo.txt", "no image", 0o644)
+	for folder, text := range map[string]string{"pages": "Message", "wrong": "Mesage"} {
+		if err := os.Mkdir(filepath.Join(dir, folder), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(dir, folder), "problem.html", `{{define "content"}}{{.Page.`+text+`}}{{end}}`, 0o600)
+	}
 	write(t, dir, "large.png", "\x89PNG\r\n\x1a\n"+strings.Repeat("x", maxLogo), 0o644)
 	https := func(pairs string) string {
 		return least + "listen: {https: ':8443'}\ntls: {certificates: [" + pairs + "]}\n"
@@ -61,6 +70,8 @@ func TestFM14FilesThatAreNamedMustBeUsable(t *testing.T) {
 		{least + "    page: {logo: logo.svg}\n", ""},
 		{least + "    page: {logo: logo.png}\n", ""},
 		{least + "    page: {logo: ''}\n", ""},
+		{least + "    page: {templates: pages}\n", ""},
+		{least + "    page: {templates: wrong}\n", "9:23: apps[0].page.templates: has a fault: " + dir + "/wrong/problem.html:1:28: pages.Problem has no variable Mesage; see the variables in docs/pages.md — did you mean \"Message\"?"},
 		{least + "    page: {logo: logo.txt}\n", "9:18: apps[0].page.logo: is not an image that browsers show"},
 		{least + "    page: {logo: large.png}\n", "9:18: apps[0].page.logo: the file cannot be read: is larger than 100 KiB"},
 	}
@@ -72,5 +83,15 @@ func TestFM14FilesThatAreNamedMustBeUsable(t *testing.T) {
 		case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
 			t.Errorf("%s\ngot  %v\nwant %s", tt.text, err, tt.want)
 		}
+	}
+}
+
+// What is in the folder of templates is watched like what the file itself names.
+func TestTemplatesAreWatched(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "problem.html", `{{define "content"}}{{.Page.Message}}{{end}}`, 0o600)
+	f := mustParse(t, least+"    page: {templates: "+dir+"}\n")
+	if !slices.Contains(f.Files, filepath.Join(dir, "problem.html")) {
+		t.Errorf("files %v", f.Files)
 	}
 }

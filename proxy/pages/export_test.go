@@ -28,7 +28,7 @@ func NewWith(l Language, messages []string, translate func(string) string) (*Pag
 	if err != nil {
 		return nil, err
 	}
-	t, err := newTongue(l, data)
+	t, err := newTongue(l, data, p.texts)
 	p.tongues[l.Tag] = func() (*tongue, error) { return t, err }
 	return p, err
 }

@@ -54,8 +54,8 @@ type tongue struct {
 	templates map[string]*template.Template // by the name of the file in html/
 }
 
-// newTongue reads the catalogue of a language. English has only the messages with parts.
-func newTongue(l Language, catalogue []byte) (*tongue, error) {
+// newTongue reads the catalogue of a language, and the templates. English has only the messages with parts.
+func newTongue(l Language, catalogue []byte, texts map[string]string) (*tongue, error) {
 	tag, err := language.Parse(l.Tag)
 	if err != nil {
 		return nil, fmt.Errorf("pages: language %q: %w", l.Tag, err)
@@ -78,7 +78,7 @@ func newTongue(l Language, catalogue []byte) (*tongue, error) {
 	if t.warning, err = t.warningIn(); err != nil {
 		return nil, err
 	}
-	return t, t.parse()
+	return t, t.parse(texts)
 }
 
 // formsOf are the plural forms that a message has.

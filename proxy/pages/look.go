@@ -29,6 +29,9 @@ type Look struct {
 	// Languages are the tags of those that are offered. The first is spoken if the
 	// browser asks for none of them. Empty: all, and English first.
 	Languages []string
+
+	// Own are pages with its own templates, as Load makes them; nil: the built-in ones.
+	Own *Pages
 }
 
 func (l *Look) brand() string {

@@ -29,82 +29,62 @@ var files embed.FS
 // Pages renders every Page. It is safe for concurrent use.
 type Pages struct {
 	english *tongue
-	tongues map[string]func() (*tongue, error) // the others by their tags, each made when somebody reads it
+	tongues map[string]func() (*tongue, error) // by their tags, each made when somebody reads it
 	matcher language.Matcher                   // of languages, in their order
+	texts   map[string]string                  // of the templates, by the name of the file
 }
 
 // kinds are the files in html/ that are pages.
 var kinds = []string{"chooser", "formpage", "postform", "problem", "signout", "signedout", "loopstop", "handshake", "keptform", "account", "trystart", "tryout"}
 
 // New reads the embedded templates and catalogues.
-func New() (*Pages, error) {
-	p := &Pages{tongues: make(map[string]func() (*tongue, error))}
+func New() (*Pages, error) { return open(nil) }
+
+// open reads the embedded catalogues, and the templates with own over the embedded ones.
+func open(own map[string]string) (*Pages, error) {
+	all, err := texts(own)
+	if err != nil {
+		return nil, fmt.Errorf("pages: templates: %w", err)
+	}
+	p := &Pages{tongues: make(map[string]func() (*tongue, error)), texts: all}
 	var tags []language.Tag
 	for _, l := range languages {
 		catalogue, err := catalogues.ReadFile("languages/" + l.Tag + ".json")
 		if err != nil {
 			return nil, fmt.Errorf("pages: catalogue of %s: %w", l.Tag, err)
 		}
-		p.tongues[l.Tag] = sync.OnceValues(func() (*tongue, error) { return newTongue(l, catalogue) })
+		p.tongues[l.Tag] = sync.OnceValues(func() (*tongue, error) { return newTongue(l, catalogue, all) })
 		tags = append(tags, language.Make(l.Tag))
 	}
 	p.matcher = language.NewMatcher(tags)
-	var err error
 	p.english, err = p.tongues[languages[0].Tag]()
 	return p, err
 }
 
-// parse reads the templates, whose fixed words are said once and for all.
-func (t *tongue) parse() error {
-	funcs := template.FuncMap{
-		"say":         t.say,
-		"phrase":      t.with,
-		"counted":     t.counted,
-		"ago":         t.ago,
-		"moment":      t.moment,
-		"value":       t.value,
-		"link":        link,
-		"plain":       plain,
-		"formView":    func(f FormPage) formView { return f.view(t) },
-		"picture":     picture,
-		"short":       short,
-		"lines":       lines,
-		"groups":      groups,
-		"formBelow":   func(c Chooser) formView { return c.formBelow(t) },
-		"formHeading": func(c Chooser) string { return c.formHeading(t) },
-	}
-	base, err := template.New("").Funcs(funcs).ParseFS(files, "html/layout.html", "html/form.html", "html/code.html", "html/style.css")
-	if err != nil {
-		return fmt.Errorf("pages: parse layout: %w", err)
-	}
-	t.templates = make(map[string]*template.Template)
-	for _, name := range kinds {
-		own, err := base.Clone()
-		if err != nil {
-			return fmt.Errorf("pages: clone layout: %w", err)
-		}
-		if _, err := own.ParseFS(files, "html/"+name+".html"); err != nil {
-			return fmt.Errorf("pages: parse %s: %w", name, err)
-		}
-		t.templates[name] = own
-	}
-	return nil
-}
-
 // Write answers with one page: all headers, one write. A nil look is the plain
 // one, the zero Reader reads English. The answer to HEAD has the same headers, as net/http drops the body.
-// Should a page not render, a plain sentence goes out with status 500.
-func (p *Pages) Write(w http.ResponseWriter, status int, reader Reader, look *Look, page Page) {
+//
+// Should a template of the look's own not render, the built-in one does; should that
+// not, a plain sentence goes out with status 500. The error says so.
+func (p *Pages) Write(w http.ResponseWriter, status int, reader Reader, look *Look, page Page) error {
 	if look == nil {
 		look = &Look{}
 	}
 	nonce := rand.Text()
-	t := p.tongue(reader)
 	switch page.(type) {
 	case TryStart, TryOut: // they are in English, for those who set up Foregate
-		t, reader.Choose = p.english, ""
+		reader = Reader{}
 	}
-	body, s, err := t.page(nonce, reader, look, page)
+	t := p.tongue(reader)
+	own := p
+	if look.Own != nil {
+		own = look.Own
+	}
+	body, s, fault := own.tongue(reader).page(nonce, reader, look, page)
+	err := fault
+	if err != nil && own != p {
+		body, s, err = t.page(nonce, reader, look, page)
+	}
 	h := w.Header()
 	if _, set := h["Vary"]; !set {
 		h["Vary"] = spoken[:1:1]
@@ -121,26 +101,27 @@ func (p *Pages) Write(w http.ResponseWriter, status int, reader Reader, look *Lo
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // the browser may be gone: nothing is left to do for it
+	return fault
 }
 
 // view is what the layout is given.
 type view struct {
-	Lang    string
-	Dir     string
-	Nonce   string
-	Title   string // of the window
-	Heading string // the h1
-	Wide    bool   // many details
-	Script  bool   // the page continues by itself where scripts run
-	Next    string // where the browser goes on to at once, without a script
-	Brand   string
-	Logo    template.URL
-	Initial string // stands in for the logo
-	Palette palette
-	Help    string
-	Footer  string
-	Tongues []tongueLink
-	Page    Page
+	Lang    string       // BCP 47
+	Dir     string       // "ltr" or "rtl"
+	Nonce   string       // of the style sheet; other for each page
+	Title   string       // of the window
+	Heading string       // the h1
+	Wide    bool         // many details
+	Script  bool         // the page continues by itself where scripts run
+	Next    string       // where the browser goes on to at once, without a script
+	Brand   string       // the application's name for people; may be empty
+	Logo    template.URL // a data URI; may be empty
+	Initial string       // stands in for the logo
+	Palette palette      // made from the application's colour
+	Help    string       // whom to ask; may be empty
+	Footer  string       // the small print; may be empty
+	Tongues []tongueLink // the page in other languages; may be empty
+	Page    Page         // the page itself
 }
 
 func (t *tongue) page(nonce string, reader Reader, look *Look, page Page) ([]byte, sheet, error) {

@@ -38,7 +38,7 @@ var may = []struct {
 	{"proxy/admin", []string{"authn", "authn/accounts", "cookies"}},
 	{"proxy/scim", []string{"authn", "authn/accounts"}},
 	{"proxy", []string{"authn", "authn/accounts", "cookies", "upstream", "proxy/pages", "proxy/admin", "proxy/scim", "internal/onetime"}},
-	{"internal/config", []string{"authn", "authn/accounts", "internal/mail"}},
+	{"internal/config", []string{"authn", "authn/accounts", "internal/mail", "proxy/pages"}},
 	{"internal/address", nil},
 	{"internal/certificates", nil},
 	{"internal/onetime", []string{"authn"}},
