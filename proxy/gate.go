@@ -97,6 +97,9 @@ func (s *Server) forward(x *exchange, r *http.Request, sess *cookies.Session) er
 	}
 	if sess != nil {
 		trip.Who = x.app.credentials(sess)
+		if x.app.Warns {
+			trip.Insert = s.warningTag
+		}
 	}
 	trip.Fleeting = s.shared(x)
 	if isUpgrade(r) {

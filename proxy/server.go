@@ -8,6 +8,7 @@
 package proxy
 
 import (
+	"html"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -58,6 +59,7 @@ type Server struct {
 	crossOrigin *http.CrossOriginProtection
 	ids         requestIDs
 	lost        lostCookies
+	warningTag  string // includes the script of pages.WriteWarning
 }
 
 // Visits counts the visits of people, for reports. It must not wait.
@@ -107,6 +109,7 @@ func NewSet(apps []*App, methods []*Method, organisations ...*Organisation) *Set
 // New returns a Server that answers 421 until it is given a set.
 func New(cfg Config) *Server {
 	s := &Server{Config: cfg, crossOrigin: http.NewCrossOriginProtection()}
+	s.warningTag = `<script src="` + html.EscapeString(cfg.Prefix) + `/warning.js" defer></script>`
 	if cfg.HSTS != "" {
 		s.hsts = []string{cfg.HSTS}
 	}

@@ -28,6 +28,10 @@ type Trip struct {
 	// sheets, scripts and fonts.
 	Fleeting bool
 
+	// Insert is put at the end of the head of pages that a browser loads into a window or
+	// frame, as they stream; "" inserts nothing. They come uncompressed then.
+	Insert string
+
 	// Response is put on the final response: Set-Cookie beside the application's
 	// own, everything else in place of it. What a handler sets on the
 	// ResponseWriter instead would go out with a 1xx, and be lost after it. Pages
@@ -167,6 +171,9 @@ func (u *Upstream) rewrite(pr *httputil.ProxyRequest) {
 	}
 	if p.assertion != nil {
 		out.Header[AssertionHeader] = p.assertion
+	}
+	if p.trip.Insert != "" && p.wantsInsert() {
+		askForPlain(out.Header)
 	}
 	u.carryBody(pr)
 }

@@ -35,6 +35,9 @@ func (u *Upstream) modifyResponse(res *http.Response) error {
 		delete(res.Header, "Expires")
 		delete(res.Header, "Pragma")
 	}
+	if p.trip.Insert != "" && res.StatusCode != http.StatusSwitchingProtocols {
+		u.insert(p, res)
+	}
 	for name, values := range p.trip.Response {
 		if name == "Set-Cookie" {
 			values = append(slices.Clip(res.Header[name]), values...)

@@ -57,6 +57,8 @@ type Upstream struct {
 	signing   sync.Mutex
 	buffers   httputil.BufferPool
 	routes    []*route // the longest path first, every path last
+
+	insertFault sync.Once
 }
 
 // New checks cfg and makes an Upstream of it. It does not connect. The signer may

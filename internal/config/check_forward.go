@@ -25,7 +25,7 @@ func (c *checker) forwardAuth(at string, a *App) {
 		})
 		return
 	}
-	for key, given := range map[string]bool{"upstreams": len(a.Upstreams) > 0, "basic": a.Basic != nil} {
+	for key, given := range map[string]bool{"upstreams": len(a.Upstreams) > 0, "basic": a.Basic != nil, "insert_warning": a.InsertWarning} {
 		if given {
 			c.fault(join(at, key), FaultAt{Problem: "is of no use beside forward_auth: Foregate does not see the requests", Remedy: "remove it"})
 		}

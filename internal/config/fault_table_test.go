@@ -236,6 +236,7 @@ func TestEachFaultHasPlaceAndWords(t *testing.T) {
 		"language":             {app("page: {languages: [en, xx]}"), `9:28: apps[0].page.languages[1]: is none of the allowed words (found "xx"`},
 		"language twice":       {app("page: {languages: [en, en]}"), "9:28: apps[0].page.languages[1]: is listed twice"},
 		"no language":          {app("page: {languages: []}"), "9:12: apps[0].page.languages: is empty"},
+		"insert for nobody":    {with("upstream: {url: http://127.0.0.1:9000}", "forward_auth: {from: [127.0.0.1]}\n    insert_warning: true\n") + "trusted_proxies: [127.0.0.1]\n", "8:21: apps[0].insert_warning: is of no use beside forward_auth"},
 		"no templates":         {app("page: {templates: /nowhere}"), "9:23: apps[0].page.templates: cannot be used: pages: templates: "},
 		"colour":               {app("page: {colour: '#abc'}"), `9:20: apps[0].page.colour: is not a colour (found "#abc"`},
 	}

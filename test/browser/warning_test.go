@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"foregate/internal/chromium"
+	"foregate/internal/optest"
 )
 
 // TestWarningComesBeforeTheSessionEnds on a page that includes the script: one
@@ -36,7 +37,7 @@ func TestWarningComesBeforeTheSessionEnds(t *testing.T) {
 	}
 	b.Audit("warning")
 	b.Until(shown + `.match(/in [1-8] seconds/) !== null`) // it had 14 seconds, and asking gave it no more
-	chromium.Must[bool](b, `document.activeElement.shadowRoot.activeElement.click(); true`)
+	chromium.Must[bool](b, `document.activeElement.shadowRoot.activeElement.Click(); true`)
 	b.Until(shown + ` === ""`)
 	if left := chromium.Must[float64](b, `fetch("/sso/session").then(r => r.json()).then(s => s.seconds_left)`); left < 11 {
 		t.Errorf("after the button %v seconds are left", left)
@@ -47,4 +48,37 @@ func TestWarningComesBeforeTheSessionEnds(t *testing.T) {
 		t.Errorf("it says %q", words)
 	}
 	b.Says("Patients of today") // the page is still there
+}
+
+const insertFile = `
+listen: {https: "@LISTEN", drain: 0s, admin: "@ADMIN"}
+tls: {certificates: [{cert: app.crt, key: app.key}]}
+storage: {path: ./data}
+session: {idle: 62s}
+methods:
+  - name: entra
+    title: Sign in with Northfield
+    oidc: {issuer: "@ISSUER", client_id: foregate, client_secret: secret, scopes: [openid, profile, email, groups]}
+apps:
+  - {name: wardwatch, hosts: [app.test], upstream: {url: "@APP"}, methods: [entra], insert_warning: true, page: {title: Wardwatch}}
+`
+
+// TestWarningIsPutIntoPages of an application that does not include the script; not into what its scripts fetch.
+func TestWarningIsPutIntoPages(t *testing.T) {
+	d := openDeployment(t, insertFile, nil)
+	b := openBrowser(t, d.hospital, "")
+	b.Open(d.url + "/")
+	b.SignInAtProvider("Northfield", optest.Alice, optest.AlicePassword)
+	b.Says("Patients of today")
+	if at := chromium.Must[string](b, `document.querySelector("script[src='/sso/warning.js']")?.parentNode.nodeName ?? "nowhere"`); at != "HEAD" {
+		t.Errorf("the script is in %s", at)
+	}
+	if chromium.Must[bool](b, `fetch("/", {headers: {Accept: "text/html"}}).then(r => r.text()).then(t => t.includes("warning.js"))`) {
+		t.Error("it is in what a script fetched")
+	}
+	chromium.Must[bool](b, `const again = document.createElement("script"); again.src = "/sso/warning.js"; document.body.append(again); true`)
+	b.Until(`document.querySelector("foregate-warning")?.shadowRoot.querySelector("dialog").innerText.includes("Are you still there?")`)
+	if n := chromium.Must[int](b, `document.querySelectorAll("foregate-warning").length`); n != 1 {
+		t.Errorf("%d warnings", n)
+	}
 }
