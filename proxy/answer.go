@@ -45,6 +45,12 @@ func (s *Server) answer(x *exchange, r *http.Request, err error) {
 			status = http.StatusBadRequest
 		}
 		page.Heading, page.Message = headingOf(status), known.Public
+		if untimely := (*authn.Untimely)(nil); errors.As(err, &untimely) {
+			page.Heading = "That came too late"
+			if untimely.Early {
+				page.Heading = "Two clocks differ"
+			}
+		}
 		if known.RetryAfter > 0 {
 			x.Header().Set("Retry-After", strconv.Itoa(int(known.RetryAfter.Seconds()+0.999)))
 		}

@@ -138,7 +138,7 @@ func (m *method) refused(ctx context.Context, client netip.Addr, reason *Reason)
 			Err:    reason, Status: http.StatusTooManyRequests, RetryAfter: time.Minute,
 		}
 	}
-	return authn.Refused(fmt.Sprintf("This link from “%s” could not be used. Go back to the page where you found it and follow the link again. If that does not help, tell the people who look after that page.", m.title), reason)
+	return authn.Refused(fmt.Sprintf("This link from “%s” could not be used. Such a link can be used once, and only for a few minutes by the clocks of both sides. Go back to the page where you found it and follow the link again. If that does not help, tell the people who look after that page.", m.title), reason)
 }
 
 func (m *method) unavailable(err error) error {

@@ -137,7 +137,7 @@ func (b bench) refusedFor(t testing.TB, values url.Values, code Code) *Reason {
 	return reasonOf(t, err, code)
 }
 
-const uniform = "This link from “Sign in with st-elsewhere” could not be used. Go back to the page where you found it and follow the link again. " +
+const uniform = "This link from “Sign in with st-elsewhere” could not be used. Such a link can be used once, and only for a few minutes by the clocks of both sides. Go back to the page where you found it and follow the link again. " +
 	"If that does not help, tell the people who look after that page."
 
 func reasonOf(t testing.TB, err error, code Code) *Reason {

@@ -74,7 +74,7 @@ func (m *Method) redeem(ctx context.Context, md *metadata, a *authn.Attempt, cod
 	}
 	id, err := m.verify(ctx, md, m.ofAttempt(a), tokens)
 	if err != nil {
-		return authn.Identity{}, authn.Invalid(notTrusted, fmt.Errorf("oidc: id token: %w", err))
+		return authn.Identity{}, authn.Unproved(notTrusted, fmt.Errorf("oidc: id token: %w", err))
 	}
 	id.tell(a.Trial)
 	src, err := m.gather(ctx, md, id, tokens.AccessToken)

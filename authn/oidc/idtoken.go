@@ -72,6 +72,9 @@ func (m *Method) verify(ctx context.Context, md *metadata, want expected, tokens
 		SkipIssuerCheck:      shared, // checked below, with the tenant
 		Now:                  func() time.Time { return m.now().Add(-m.cfg.ClockTolerance) },
 	}).Verify(ctx, raw)
+	if over := (*gooidc.TokenExpiredError)(nil); errors.As(err, &over) {
+		return nil, authn.Late("%w", err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -153,17 +156,17 @@ func (m *Method) checkTimes(id *idToken, want expected) error {
 		return err
 	}
 	if now.After(expires.Add(skew)) {
-		return fmt.Errorf("expired at %s", expires)
+		return authn.Late("expired at %s", expires)
 	}
 	issued, err := id.claims.time("iat")
 	if err != nil {
 		return err
 	}
 	if issued.After(now.Add(skew)) {
-		return fmt.Errorf("is issued in the future, at %s; are the clocks right?", issued)
+		return authn.Early("is issued in the future, at %s; are the clocks right?", issued)
 	}
 	if issued.Before(want.began.Add(-oldestToken - skew)) {
-		return fmt.Errorf("is issued long before this sign-in, at %s", issued)
+		return authn.Late("is issued long before this sign-in, at %s", issued)
 	}
 	if err := m.checkNotBefore(id.claims); err != nil {
 		return err
@@ -181,7 +184,7 @@ func (m *Method) checkNotBefore(c claims) error {
 		return err
 	}
 	if from.After(m.now().Add(m.cfg.ClockTolerance)) {
-		return fmt.Errorf("is not valid before %s; are the clocks right?", from)
+		return authn.Early("is not valid before %s; are the clocks right?", from)
 	}
 	return nil
 }
@@ -200,7 +203,7 @@ func (m *Method) checkAuthTime(id *idToken, want expected) error {
 	case err != nil:
 		return err
 	case at.After(now.Add(skew)):
-		return fmt.Errorf("auth_time %s is in the future", at)
+		return authn.Early("auth_time %s is in the future", at)
 	case want.fresh && at.Before(want.began.Add(-skew)):
 		return fmt.Errorf("person authenticated at %s, before this sign-in began", at)
 	case want.maxAge > 0 && now.Sub(at) > want.maxAge+skew:

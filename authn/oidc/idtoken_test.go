@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"net/http"
 	"strings"
@@ -263,6 +264,12 @@ func TestOI5ClaimsMatrix(t *testing.T) {
 				t.Fatalf("signed in as %q", id.Subject)
 			}
 			t.Log(err)
+			// A token that is right but for its time has words of its own; the clocks are in them.
+			var public *authn.Error
+			want := map[string]string{"exp past": "too old", "iat ancient": "too old", "nbf future": "do not agree", "iat future": "do not agree", "auth_time future": "do not agree"}[name]
+			if !errors.As(err, &public) || !strings.Contains(public.Public, want) || want == "" && strings.Contains(public.Public, "clock") {
+				t.Errorf("people are told %q, want %q", public.Public, want)
+			}
 		})
 	}
 	good := map[string]spoil{

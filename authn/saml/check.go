@@ -68,9 +68,9 @@ func recent(what string, made, now time.Time, tolerance time.Duration) error {
 	case made.IsZero():
 		return fmt.Errorf("%s without IssueInstant", what)
 	case made.After(now.Add(tolerance)):
-		return fmt.Errorf("%s was made in the future, at %s; set the clocks right", what, made.Format(time.RFC3339))
+		return authn.Early("%s was made in the future, at %s; set the clocks right", what, made.Format(time.RFC3339))
 	case made.Before(now.Add(-tolerance - maxAnswerAge)):
-		return fmt.Errorf("%s was made at %s, too long ago", what, made.Format(time.RFC3339))
+		return authn.Late("%s was made at %s, too long ago", what, made.Format(time.RFC3339))
 	}
 	return nil
 }
@@ -137,7 +137,7 @@ func within(what, notBefore, notOnOrAfter string, now time.Time, tolerance time.
 		return fmt.Errorf("%s without a proper NotOnOrAfter", what)
 	}
 	if !now.Add(-tolerance).Before(end) {
-		return fmt.Errorf("%s ended at %s", what, end.Format(time.RFC3339))
+		return authn.Late("%s ended at %s", what, end.Format(time.RFC3339))
 	}
 	if notBefore == "" {
 		return nil
@@ -147,7 +147,7 @@ func within(what, notBefore, notOnOrAfter string, now time.Time, tolerance time.
 		return fmt.Errorf("%s without a proper NotBefore", what)
 	}
 	if now.Add(tolerance).Before(begin) {
-		return fmt.Errorf("%s begin at %s; set the clocks right", what, begin.Format(time.RFC3339))
+		return authn.Early("%s begin at %s; set the clocks right", what, begin.Format(time.RFC3339))
 	}
 	return nil
 }
@@ -180,10 +180,10 @@ func (a *answer) checkAuthentication(want expected, now time.Time, tolerance tim
 		return errors.New("assertion does not say that anybody authenticated")
 	}
 	if s.AuthnInstant.After(now.Add(tolerance)) {
-		return errors.New("assertion of an authentication in the future")
+		return authn.Early("assertion of an authentication in the future")
 	}
 	if end := s.SessionNotOnOrAfter; end != nil && !now.Add(-tolerance).Before(*end) {
-		return fmt.Errorf("the provider's session ended at %s", end.Format(time.RFC3339))
+		return authn.Late("the provider's session ended at %s", end.Format(time.RFC3339))
 	}
 	if want.fresh && s.AuthnInstant.Before(want.began.Add(-tolerance)) {
 		return fmt.Errorf("authenticated at %s although ForceAuthn was asked for", s.AuthnInstant.Format(time.RFC3339))

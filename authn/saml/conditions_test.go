@@ -1,9 +1,12 @@
 package saml
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
+
+	"foregate/authn"
 )
 
 func TestSM8(t *testing.T) {
@@ -87,6 +90,8 @@ func TestSM8(t *testing.T) {
 			f := forge{now: now, request: req, text: func(s string) string { return strings.ReplaceAll(change0(s), "$R", req) }}
 			if id, err := post(m, a, f.build()); err == nil {
 				t.Errorf("signed in as %q", id.Subject)
+			} else {
+				saysWhen(t, name, err)
 			}
 		})
 	}
@@ -110,5 +115,18 @@ func TestSM8(t *testing.T) {
 				t.Errorf("%q %v", id.Subject, err)
 			}
 		})
+	}
+}
+
+// saysWhen wants words of its own for an answer that is right but for its time.
+func saysWhen(t *testing.T, name string, err error) {
+	t.Helper()
+	want := map[string]string{
+		"Conditions ended 6 min ago": "too old", "confirmation ended 6 min ago": "too old", "session ended": "too old", "issued 10 min ago": "too old",
+		"Conditions begin in 6 min": "do not agree", "issued in 6 min": "do not agree", "authenticated in the future": "do not agree",
+	}[name]
+	var public *authn.Error
+	if !errors.As(err, &public) || !strings.Contains(public.Public, want) || want == "" && strings.Contains(public.Public, "clock") {
+		t.Errorf("people are told %q, want %q", public.Public, want)
 	}
 }

@@ -58,7 +58,7 @@ func (m *Method) resume(ctx context.Context, a *authn.Attempt, r *http.Request) 
 		if errors.Is(err, errContext) {
 			return none, authn.Refused(tooWeak, fmt.Errorf("saml: %w", err))
 		}
-		return none, authn.Invalid(notTrusted, fmt.Errorf("saml: %w", err))
+		return none, authn.Unproved(notTrusted, fmt.Errorf("saml: %w", err))
 	}
 	a.Trial.Check("Meant for us", want.audience, want.acs)
 	if err := m.spend(ctx, a, got, now); err != nil {

@@ -206,7 +206,7 @@ func (p *pattern) parts(sentence string) (map[string]string, bool) {
 // elsewhere are the messages with parts that other packages put together.
 var elsewhere = []string{
 	"Continue as {{.name}}",
-	"This link from “{{.partner}}” could not be used. Go back to the page where you found it and follow the link again. If that does not help, tell the people who look after that page.",
+	"This link from “{{.partner}}” could not be used. Such a link can be used once, and only for a few minutes by the clocks of both sides. Go back to the page where you found it and follow the link again. If that does not help, tell the people who look after that page.",
 	"Too many links from “{{.partner}}” could not be used in the last minute. Wait a minute, go back to the page where you found the link, and follow it again.",
 	"Your organisation, {{.organisation}}, wants you to use its own sign-in, and this application does not have that. Ask your service desk.",
 	"Your organisation, {{.organisation}}, wants you to use {{.ways}} here.",
