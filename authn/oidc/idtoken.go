@@ -72,7 +72,7 @@ func (m *Method) verify(ctx context.Context, md *metadata, want expected, tokens
 		SkipIssuerCheck:      shared, // checked below, with the tenant
 		Now:                  func() time.Time { return m.now().Add(-m.cfg.ClockTolerance) },
 	}).Verify(ctx, raw)
-	if over := (*gooidc.TokenExpiredError)(nil); errors.As(err, &over) {
+	if over := (*gooidc.TokenExpiredError)(nil); errors.As(err, &over) && over.Expiry.Unix() > 0 {
 		return nil, authn.Late("%w", err)
 	}
 	if err != nil {
