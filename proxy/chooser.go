@@ -127,7 +127,11 @@ func (s *Server) showChooser(x *exchange, r *http.Request, methods []*Method, rd
 			page.Form = form
 			continue
 		}
-		page.Choices = append(page.Choices, pages.Choice{Title: m.Title, URL: s.startURL(m, rd), Note: m.note()})
+		address := s.startURL(m, rd)
+		if r.URL.Query().Get("fresh") != "" { // somebody else: see somebodyElse
+			address += "&fresh=1"
+		}
+		page.Choices = append(page.Choices, pages.Choice{Title: m.Title, URL: address, Note: m.note()})
 	}
 	s.show(x, http.StatusOK, page)
 	return nil

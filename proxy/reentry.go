@@ -46,6 +46,7 @@ func (s *Server) reenter(x *exchange, r *http.Request, set *Set, sess *cookies.S
 			Title: "Continue as " + nameOf(&sess.Identity),
 			URL:   s.Prefix + "/sign-in?" + url.Values{"rd": {rd}, "ended": {"idle"}}.Encode(),
 		}
+		page.Else = s.Prefix + "/sign-out"
 		return false, nil
 	}
 	switch err := s.stillCurrent(x, r, set, sess); {

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"foregate/authn/accounts"
 	"foregate/proxy/pages"
@@ -30,6 +31,7 @@ type App struct {
 	Look        pages.Look
 	ReturnHosts []string       // further hosts that a sign-in may return to; ".example.org" covers subdomains
 	RawPath     bool           // encoded and doubled slashes reach the application
+	SharedIdle  time.Duration  // idle time of sessions that begin there, if it is shorter; 0: as elsewhere
 	Warns       bool           // the script that warns before the end is put into its pages
 	Audience    string         // which sessions are good here
 	Shared      []netip.Prefix // where devices are that several people share; see shared.go

@@ -116,3 +116,52 @@ func TestASharedDeviceIsNotAskedWhoIsThere(t *testing.T) {
 		}
 	}
 }
+
+// TestSomebodyElse ends the session of who is named, and has the provider ask who is there,
+// also where the session was away already.
+func TestSomebodyElse(t *testing.T) {
+	for _, away := range []bool{false, true} {
+		s, p, b := onWard(t, false)
+		terms := s.Set().Apps()[0].Terms
+		terms["local"] = Terms{Limits: cookies.Limits{Idle: 50 * time.Millisecond, Lifetime: time.Hour}, Reentry: true, Current: time.Hour}
+		if !away {
+			terms["local"] = Terms{Limits: cookies.Limits{Idle: time.Hour, Lifetime: time.Hour}}
+		}
+		b.enter()
+		page := "/sso/sign-out?choose=1"
+		if away {
+			time.Sleep(60 * time.Millisecond)
+			page = "/sso/sign-in?rd=/wards/7"
+		}
+		if w := b.do("GET", page, nil); !strings.Contains(w.Body.String(), "I am somebody else") {
+			t.Fatalf("away %v: status %d:\n%s", away, w.Code, w.Body)
+		}
+		w := b.do("POST", "/sso/sign-out", url.Values{"else": {"1"}})
+		if at := w.Header().Get("Location"); w.Code != http.StatusSeeOther || at != "/sso/sign-in?choose=1&fresh=1&rd=%2F" {
+			t.Fatalf("away %v: status %d, to %q", away, w.Code, at)
+		}
+		if w = b.do("GET", "/sso/sign-in?choose=1&fresh=1&rd=%2F", nil); strings.Contains(w.Body.String(), "Continue as") {
+			t.Errorf("away %v: the one before is still named", away)
+		}
+		_, start, _ := strings.Cut(w.Body.String(), `href="/sso/start/`)
+		start, _, _ = strings.Cut(start, `"`)
+		b.do("GET", "/sso/start/"+strings.ReplaceAll(start, "&amp;", "&"), nil)
+		if !p.asked[len(p.asked)-1] {
+			t.Errorf("away %v: the provider does not ask who is there", away)
+		}
+	}
+}
+
+func TestSessionsOnSharedDevicesEndSooner(t *testing.T) {
+	for _, shared := range []bool{true, false} {
+		s, _, b := onWard(t, shared)
+		app := s.Set().Apps()[0]
+		app.SharedIdle = 50 * time.Millisecond
+		app.Terms["local"] = Terms{Limits: cookies.Limits{Idle: time.Hour, Lifetime: time.Hour}}
+		b.enter()
+		time.Sleep(60 * time.Millisecond)
+		if w := b.do("GET", "/wards/7", nil); (w.Code == http.StatusFound) != shared {
+			t.Errorf("shared %v: status %d", shared, w.Code)
+		}
+	}
+}

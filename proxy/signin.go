@@ -290,8 +290,12 @@ func (s *Server) letIn(x *exchange, r *http.Request, m *Method, a *authn.Attempt
 		return s.turnedAway(x, m, a, &id, err)
 	}
 	id.Placed = s.set.Load().placed(m.Name) != nil
+	limits := x.app.terms(m.Name).Limits
+	if x.app.SharedIdle > 0 && s.shared(x) {
+		limits.Idle = min(limits.Idle, x.app.SharedIdle)
+	}
 	sess, err := s.Sessions.Start(r.Context(), x, r, x.secure, cookies.Opening{
-		Audience: x.app.Audience, Limits: x.app.terms(m.Name).Limits, App: x.app.Name, Client: x.peer, Fleeting: s.shared(x),
+		Audience: x.app.Audience, Limits: limits, App: x.app.Name, Client: x.peer, Fleeting: s.shared(x),
 	}, id)
 	if err != nil {
 		return storeDown(fmt.Errorf("starting a session: %w", err))

@@ -33,7 +33,7 @@ func (s *Server) askToSignOut(x *exchange, r *http.Request, set *Set) error {
 	if r.URL.Query().Get("choose") == "" && h.Get("Sec-Fetch-Site") == "same-origin" && h.Get("Sec-Fetch-Mode") == "navigate" && h.Get("Sec-Fetch-User") == "?1" && h.Get("Sec-Fetch-Dest") == "document" {
 		return s.endSession(x, r, set, false)
 	}
-	s.show(x, http.StatusOK, pages.SignOut{Action: s.Prefix + "/sign-out", User: nameOf(&sess.Identity), Everywhere: !sess.Identity.Placed})
+	s.show(x, http.StatusOK, pages.SignOut{Action: s.Prefix + "/sign-out", User: nameOf(&sess.Identity), Everywhere: !sess.Identity.Placed, Else: true})
 	return nil
 }
 
@@ -48,7 +48,34 @@ func (s *Server) signOut(x *exchange, r *http.Request, set *Set) error {
 	if err := s.fromOurs(r); err != nil {
 		return refuse(http.StatusForbidden, "sign-out sent by a page of another site: %v", err)
 	}
+	if r.PostFormValue(pages.FieldElse) == "1" {
+		return s.somebodyElse(x, r)
+	}
 	return s.endSession(x, r, set, r.PostFormValue(pages.FieldEverywhere) == "1")
+}
+
+// somebodyElse ends the session here, also one that was away, and has the next person
+// say who they are: a provider that still knows the one before asks anew.
+func (s *Server) somebodyElse(x *exchange, r *http.Request) error {
+	sess, err := s.Sessions.End(r.Context(), x, r, x.secure)
+	if err != nil && !errors.Is(err, cookies.ErrNoSession) {
+		return notSignedOut(err)
+	}
+	s.leaveNothing(x)
+	if sess != nil {
+		x.who = &sess.Identity
+		s.Log.Info("signed out for somebody else", "request_id", x.id, "app", x.app.Name, "method", sess.Identity.Method,
+			"user", sess.Identity.User, "session", sess.Handle(), "client", x.peer)
+	}
+	redirect(x, http.StatusSeeOther, s.Prefix+"/sign-in?choose=1&fresh=1&rd=%2F")
+	return nil
+}
+
+func notSignedOut(err error) error {
+	return &authn.Error{
+		Public: "You could not be signed out just now. Close all windows of your browser, or try again in a few seconds.",
+		Err:    err, Status: http.StatusServiceUnavailable, RetryAfter: storeRetry,
+	}
 }
 
 // endSession ends the session here first; only then the person's others, if that
@@ -61,10 +88,7 @@ func (s *Server) endSession(x *exchange, r *http.Request, set *Set, everywhere b
 		redirect(x, http.StatusSeeOther, s.Prefix+"/sign-out")
 		return nil
 	case err != nil:
-		return &authn.Error{
-			Public: "You could not be signed out just now. Close all windows of your browser, or try again in a few seconds.",
-			Err:    err, Status: http.StatusServiceUnavailable, RetryAfter: storeRetry,
-		}
+		return notSignedOut(err)
 	}
 	s.leaveNothing(x)
 	x.who = &sess.Identity

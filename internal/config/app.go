@@ -29,6 +29,7 @@ type App struct {
 	RawPath       bool           `yaml:"raw_path" default:"false" doc:"Let encoded and doubled slashes in the path through to the application."`
 	InsertWarning bool           `yaml:"insert_warning" default:"false" doc:"Put the script that warns before the session ends into the pages of the application, for one that does not include it. They come uncompressed then."`
 	SharedDevices []netip.Prefix `yaml:"shared_devices" doc:"Networks whose devices several people share, such as ward PCs: nothing of a person is kept on them, and providers ask each time who is there. 0.0.0.0/0 and ::/0 are all devices."`
+	SharedIdle    time.Duration  `yaml:"shared_idle" min:"1s" max:"8760h" doc:"On shared_devices a session ends this long after a person last did something; as elsewhere unless given."`
 	ReturnHosts   []string       `yaml:"return_hosts" doc:"Further hosts that a sign-in may lead back to; .hospital.example means all below that domain."`
 	Session       Terms          `yaml:"session" doc:"Its own limits of sessions."`
 	Activity      Activity       `yaml:"activity" doc:"Which requests show that a person is there, and so put off the end of the session."`

@@ -115,6 +115,24 @@ func (c *checker) terms(path string, t *Terms) {
 	}
 }
 
+// sharedIdle is the idle time of an app on devices that several people share.
+func (c *checker) sharedIdle(path string, a *App) {
+	most := a.Session.Idle
+	if most == 0 {
+		most = c.file.Session.Idle
+	}
+	switch {
+	case a.SharedIdle == 0 || c.faulty(path):
+	case len(a.SharedDevices) == 0:
+		c.fault(path, FaultAt{Problem: "is about devices that several people share, and there is no shared_devices", Remedy: "list their networks in shared_devices, or remove it"})
+	case a.SharedIdle > most:
+		c.fault(path, FaultAt{
+			Problem: "is longer than the idle time elsewhere, so it would do nothing", Found: span(a.SharedIdle), Allowed: span(most) + " at most",
+			Remedy: "shorten it, or lengthen session.idle",
+		})
+	}
+}
+
 func (c *checker) prefix() {
 	if prefixPath.MatchString(c.file.Prefix) {
 		return

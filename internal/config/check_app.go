@@ -32,6 +32,7 @@ func (c *checker) apps() {
 		c.rules(join(at, "rules"), a)
 		c.headers(join(at, "headers"), &a.Headers)
 		c.terms(join(at, "session"), &a.Session)
+		c.sharedIdle(join(at, "shared_idle"), a)
 		for j, p := range a.Activity.Except {
 			c.rulePath(item(join(at, "activity.except"), j), p)
 		}

@@ -24,7 +24,7 @@ func filled(s string) map[string]pages.Page {
 	enrol := authn.Form{Step: "enrol", Problem: s, Fields: []authn.Field{{Name: "code", Kind: "code", Label: s}}, Facts: map[string]string{"url": s, "secret": s, "codes": s}}
 	formPage := pages.FormPage{Title: s, Action: s, Attempt: s, Return: s, Form: form, Others: s, Back: s}
 	return map[string]pages.Page{
-		"chooser":  pages.Chooser{Resume: &pages.Choice{Title: s, URL: s}, Choices: []pages.Choice{{Title: s, URL: s, Note: s}}, Problem: s, Form: &formPage},
+		"chooser":  pages.Chooser{Else: s, Resume: &pages.Choice{Title: s, URL: s}, Choices: []pages.Choice{{Title: s, URL: s, Note: s}}, Problem: s, Form: &formPage},
 		"formpage": formPage,
 		"mailed":   pages.FormPage{Action: s, Form: mailed},
 		"enrol":    pages.FormPage{Action: s, Form: enrol, Back: s},
@@ -34,7 +34,7 @@ func filled(s string) map[string]pages.Page {
 		},
 		"postform":  pages.PostForm{URL: s, Fields: map[string]string{s: s}, To: s},
 		"problem":   pages.Problem{Heading: s, Message: s, Next: s, Action: s, ActionURL: s, Code: s},
-		"signout":   pages.SignOut{Action: s, User: s, Stay: s},
+		"signout":   pages.SignOut{Action: s, User: s, Stay: s, Else: true},
 		"signedout": pages.SignedOut{SignIn: s, Note: s},
 		"keptform":  pages.KeptForm{Action: s, Field: s, Value: s, Discard: s},
 		"handshake": pages.Handshake{Others: s},

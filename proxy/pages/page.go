@@ -8,6 +8,7 @@ const (
 	FieldReturn  = "rd"      // FormPage.Return
 
 	FieldEverywhere = "everywhere" // SignOut.Everywhere, if its button was pressed
+	FieldElse       = "else"       // SignOut.Else or Chooser.Else, if its button was pressed
 )
 
 // Reader is whom a page is for. The zero value reads English.
@@ -29,6 +30,7 @@ type Page interface {
 // Chooser offers the ways to sign in, in the order given.
 type Chooser struct {
 	Resume  *Choice // back into the session that was there, without signing in; may be nil
+	Else    string  // where who is not the person of Resume posts FieldElse with "1" to; may be empty
 	Choices []Choice
 	Problem string    // why the person is here again; may be empty
 	Form    *FormPage // the one method with a form, shown below the choices; may be nil
@@ -95,6 +97,9 @@ type SignOut struct {
 	// Everywhere offers to sign out on all devices too: the button sends
 	// FieldEverywhere with "1".
 	Everywhere bool
+
+	// Else offers to sign in as somebody else: the button sends FieldElse with "1".
+	Else bool
 }
 
 // SignedOut says that it is done.

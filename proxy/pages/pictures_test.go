@@ -22,11 +22,15 @@ import (
 const pictures = "../../docs/pictures"
 
 // TestPicturesOfThePagesAreThere: each page has its picture, and no other is left. With
-// PICTURES=1 they are made anew.
+// PICTURES=1 they are made anew, with PICTURES=chooser,signout those.
 func TestPicturesOfThePagesAreThere(t *testing.T) {
 	want := slices.Sorted(maps.Keys(gallery()))
-	if os.Getenv("PICTURES") != "" {
+	switch anew := os.Getenv("PICTURES"); anew {
+	case "":
+	case "1":
 		takePictures(t, want)
+	default:
+		takePictures(t, strings.Split(anew, ","))
 	}
 	files, err := filepath.Glob(pictures + "/*.png")
 	if err != nil {

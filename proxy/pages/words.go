@@ -20,7 +20,7 @@ type sheet struct {
 }
 
 func (c Chooser) sheet(t *tongue, l *Look) sheet {
-	s := sheet{file: "chooser", heading: signInTo(t, l), problem: c.Problem}
+	s := sheet{file: "chooser", heading: signInTo(t, l), problem: c.Problem, posts: c.Resume != nil && c.Else != ""}
 	if c.Form != nil {
 		s.posts = true
 		s.problem = cmp.Or(c.Form.Form.Problem, c.Problem)

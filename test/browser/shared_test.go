@@ -52,6 +52,18 @@ func TestWardPC(t *testing.T) {
 			t.Errorf("the cookie %s outlives the browser", c.Name)
 		}
 	}
+	// A page is asked for anew when somebody goes back to it, never shown as it was (bfcache).
+	chromium.Must[bool](b, `window.asItWas = true`)
+	b.Open(d.url + "/sso/account")
+	chromium.Must[bool](b, `window.asItWas = true`)
+	b.Open(d.url + "/")
+	for _, page := range []string{"Your account", "GET /echo?bed=3"} {
+		chromium.Must[bool](b, `setTimeout(() => history.back()); true`)
+		b.Says(page)
+		if chromium.Must[bool](b, `"asItWas" in window`) {
+			t.Errorf("%s is shown as it was", page)
+		}
+	}
 	b.Open(d.url + "/")
 	chromium.Must[bool](b, `localStorage.setItem("draft", "of alice"); document.cookie = "own=alice; path=/; secure"; 
 		const script = document.createElement("script"); script.src = "/sso/warning.js"; document.body.append(script); true`)
