@@ -22,6 +22,12 @@ import (
 //go:embed templates
 var embedded embed.FS
 
+// layout is what the built-in HTML letters have in common: top, code and bottom. Those of an
+// operator may use it too.
+//
+//go:embed layout.html
+var layout string
+
 const (
 	defaultLanguage = "en"
 	maxTemplate     = 64 << 10 // bytes
@@ -161,13 +167,22 @@ func (t *texts) add(files fs.FS, name string) error {
 	case ".txt":
 		w.text, err = texttemplate.New(path.Base(name)).Parse(text)
 	default:
-		w.html, err = htmltemplate.New(path.Base(name)).Parse(text)
+		w.html, err = parseHTML(path.Base(name), m[2], text)
 	}
 	if err != nil {
 		return err
 	}
 	t.of[key] = w
 	return nil
+}
+
+// parseHTML reads a letter that may use the parts of layout.
+func parseHTML(name, language, text string) (*htmltemplate.Template, error) {
+	parts, err := htmltemplate.New("layout.html").Funcs(htmltemplate.FuncMap{"language": func() string { return language }}).Parse(layout)
+	if err != nil {
+		return nil, err
+	}
+	return parts.New(name).Parse(text)
 }
 
 func readTemplate(files fs.FS, name string) (string, error) {
