@@ -323,3 +323,20 @@ func TestTryOutIsToldWhatTheProviderSent(t *testing.T) {
 		}
 	}
 }
+
+// TestEntraUserinfoIsComparedBySub: a person's key is tid and oid there, which userinfo
+// does not know.
+func TestEntraUserinfoIsComparedBySub(t *testing.T) {
+	p, c := entra(t, tenantA)
+	c.UserInfo = "" // auto: groups are in no token unless the application asks for them
+	m := openMethod(t, c)
+	p.claims = func(c map[string]any) { p.tenantClaims(tenantA, object)(c); delete(c, "groups") }
+	p.userinfo = map[string]any{"groups": []string{"night"}}
+	if id := p.mustIn(t, m); id.Subject != tenantA+":"+object || len(id.Groups) != 1 {
+		t.Errorf("got %q, groups %q", id.Subject, id.Groups)
+	}
+	p.userinfo["sub"] = "mallory"
+	if id, err := p.signIn(t, m, attempt()); err == nil {
+		t.Errorf("signed in as %q by another's userinfo", id.Subject)
+	}
+}

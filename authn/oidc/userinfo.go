@@ -68,8 +68,8 @@ func (m *Method) userInfo(ctx context.Context, md *metadata, id *idToken, access
 	if err != nil {
 		return nil, authn.Invalid(notTrusted, fmt.Errorf("oidc: userinfo: %w", err))
 	}
-	// The access token could be somebody else's (section 5.3.4).
-	if sub := info.text("sub"); sub == "" || subtle.ConstantTimeCompare([]byte(sub), []byte(id.subject)) != 1 {
+	// The access token could be somebody else's (section 5.3.4). Not id.subject, which is another for Entra ID.
+	if sub := info.text("sub"); sub == "" || subtle.ConstantTimeCompare([]byte(sub), []byte(id.claims.text("sub"))) != 1 {
 		return nil, authn.Invalid(notTrusted, errors.New("oidc: userinfo: sub is not that of the ID token"))
 	}
 	return info, nil
