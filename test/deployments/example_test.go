@@ -14,7 +14,7 @@ import (
 	"foregate/test/deployments/world"
 )
 
-var openWhat = regexp.MustCompile(`[Oo]pen (http://\S+?)[,: ]`)
+var openWhat = regexp.MustCompile(`[Oo]pen (http://[\w.]+:\d+)`)
 
 // TestEachExampleIsStartedByItsCommand, is clicked through, and ends at Ctrl-C.
 func TestEachExampleIsStartedByItsCommand(t *testing.T) {

@@ -90,7 +90,7 @@ func TestTrialbase(t *testing.T) {
 
 		t.Run("4.6 a set-up is tried by one user before it is switched on for all", func(t *testing.T) {
 			w.Learn("saml: {key_file: @FOLDER/saml-test.pem}", w.TestProvider())
-			link, err := url.Parse(strings.TrimSpace(w.Foregate("", "try", "customer-test")))
+			link, err := url.Parse(strings.Fields(w.Foregate("", "try", "customer-test", "--app", "production-test"))[0])
 			if err != nil {
 				t.Fatal(err)
 			}
