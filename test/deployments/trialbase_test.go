@@ -90,7 +90,7 @@ func TestTrialbase(t *testing.T) {
 
 		t.Run("4.6 a set-up is tried by one user before it is switched on for all", func(t *testing.T) {
 			w.Learn("saml: {key_file: @FOLDER/saml-test.pem}", w.TestProvider())
-			link, err := url.Parse(strings.Fields(w.Foregate("", "try", "customer-test", "--app", "production-test"))[0])
+			link, err := url.Parse(strings.Fields(w.Foregate("", "try", "customer-test"))[0])
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -117,7 +117,7 @@ func TestTrialbase(t *testing.T) {
 			b.Choose("your organisation (test)") // tests go to the test provider
 			b.SignInAtSSP(ssptest.Bob, ssptest.BobPassword)
 			b.Says("Studies of your site")
-			w.Learn("methods: [customer-test, local]", "organisations: []\n    methods: [local]")
+			w.Learn("methods: [customer-test, local]", "methods: [local]")
 			other := chromium.Open(t, "")
 			other.Open(test + "/")
 			other.Until(`!!document.querySelector("input[name=password]")`)
