@@ -133,6 +133,7 @@ func (s *stand) measure(ctx context.Context, progress io.Writer) *report {
 		{"allocations and store", s.steady},
 		{"large answers", s.bodies},
 		{"events", s.events},
+		{"pages of our own", s.ownPages},
 		{"refusals", s.refusals},
 		{"transfers", s.transfers},
 		{"sign-in by OpenID Connect", s.signingIn},

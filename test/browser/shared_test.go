@@ -52,18 +52,6 @@ func TestWardPC(t *testing.T) {
 			t.Errorf("the cookie %s outlives the browser", c.Name)
 		}
 	}
-	// A page is asked for anew when somebody goes back to it, never shown as it was (bfcache).
-	chromium.Must[bool](b, `window.asItWas = true`)
-	b.Open(d.url + "/sso/account")
-	chromium.Must[bool](b, `window.asItWas = true`)
-	b.Open(d.url + "/")
-	for _, page := range []string{"Your account", "GET /echo?bed=3"} {
-		chromium.Must[bool](b, `setTimeout(() => history.back()); true`)
-		b.Says(page)
-		if chromium.Must[bool](b, `"asItWas" in window`) {
-			t.Errorf("%s is shown as it was", page)
-		}
-	}
 	b.Open(d.url + "/")
 	chromium.Must[bool](b, `localStorage.setItem("draft", "of alice"); document.cookie = "own=alice; path=/; secure"; 
 		const script = document.createElement("script"); script.src = "/sso/warning.js"; document.body.append(script); true`)
@@ -71,6 +59,9 @@ func TestWardPC(t *testing.T) {
 	b.Until(finish + `?.textContent === "Finish"`)
 	b.Audit("ward-pc")
 	b.Open(d.url + "/echo?bed=4")
+	// Chromium keeps this page to go back to (bfcache), no-store or not, until a cookie changes.
+	b.Open(d.url + "/sso/account")
+	b.Says("Your account")
 	b.Open(d.url + "/sso/sign-out?choose=1")
 	b.Click("form button")
 	b.Says("Yes, sign out") // asks the provider, where alice does not press the button
@@ -79,10 +70,10 @@ func TestWardPC(t *testing.T) {
 	if left := chromium.Must[string](b, `JSON.stringify([localStorage.getItem("draft"), document.cookie])`); left != `[null,""]` {
 		t.Errorf("what is left: %s", left)
 	}
-	for range 4 {
+	for range 6 {
 		chromium.Must[bool](b, `history.back(); true`)
 		b.Until(`document.readyState === "complete"`)
-		if strings.Contains(b.Text(), "bed=") || strings.Contains(b.Text(), "Patients") {
+		if strings.Contains(b.Text(), "bed=") || strings.Contains(b.Text(), "Your account") || strings.Contains(b.Text(), "Patients") {
 			t.Errorf("by the back button: %s", b.Text())
 		}
 	}
