@@ -31,12 +31,16 @@ func bannerOf(file *config.File) banner {
 	var b banner
 	for i := range file.Apps {
 		a := &file.Apps[i]
-		b.apps = append(b.apps, fmt.Sprintf("%s (%s) -> %s", a.Name, strings.Join(a.Hosts, ", "), a.Upstream.URL))
+		to := "carried by another proxy"
+		if a.ForwardAuth == nil {
+			to = "-> " + a.Upstream.URL.String()
+		}
+		b.apps = append(b.apps, fmt.Sprintf("%s (%s) %s", a.Name, strings.Join(a.Hosts, ", "), to))
 	}
 	for i := range file.Methods {
 		b.methods = append(b.methods, fmt.Sprintf("%s (%s)", file.Methods[i].Name, file.Methods[i].Kind))
 	}
-	for _, l := range []struct{ what, at string }{{"https", file.Listen.HTTPS}, {"http", file.Listen.HTTP}, {"admin", file.Listen.Admin}} {
+	for _, l := range []struct{ what, at string }{{"https", file.Listen.HTTPS}, {"http", file.Listen.HTTP}, {"ext_authz", file.Listen.ExtAuthz}, {"admin", file.Listen.Admin}} {
 		if l.at != "" && l.at != "off" {
 			b.listen = append(b.listen, l.what+" "+l.at)
 		}

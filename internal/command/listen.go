@@ -56,6 +56,17 @@ func (fg *running) listen(file *config.File) error {
 		}
 		fg.run(srv, l, "admin")
 	}
+	if file.Listen.ExtAuthz != "" {
+		l, err := bind("listen.ext_authz", file.Listen.ExtAuthz)
+		if err != nil {
+			return err
+		}
+		srv := fg.server.HTTPServer(limits)
+		srv.Handler = fg.server.ExtAuthz()
+		srv.Protocols = new(http.Protocols)
+		srv.Protocols.SetUnencryptedHTTP2(true)
+		fg.run(srv, l, "ext_authz")
+	}
 	if err := sockets.rest(); err != nil {
 		return err
 	}
@@ -98,7 +109,7 @@ func bind(key, address string) (net.Listener, error) {
 
 func (fg *running) run(srv *http.Server, l net.Listener, what string) {
 	s := &served{Server: srv, listener: l, over: make(chan struct{})}
-	if what == "http" || what == "https" {
+	if what == "http" || what == "https" || what == "ext_authz" {
 		fg.public = append(fg.public, s)
 	} else {
 		fg.private = append(fg.private, s)

@@ -42,6 +42,16 @@ func (c *checker) listen() {
 	c.apart("listen.https", l.HTTPS, l.HTTP)
 	c.apart("listen.admin", l.Admin, l.HTTP)
 	c.apart("listen.admin", l.Admin, l.HTTPS)
+	c.address("listen.ext_authz", l.ExtAuthz)
+	for _, other := range []string{l.HTTP, l.HTTPS, l.Admin} {
+		c.apart("listen.ext_authz", l.ExtAuthz, other)
+	}
+	if l.ExtAuthz != "" && len(c.file.TrustedProxies) == 0 && !c.faulty("listen.ext_authz") && !c.faulty("trusted_proxies") {
+		c.fault("listen.ext_authz", FaultAt{
+			Problem: "nobody could ask: there are no trusted_proxies",
+			Remedy:  "list the addresses of your Envoys in trusted_proxies",
+		})
+	}
 	c.certificates()
 }
 

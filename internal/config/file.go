@@ -43,6 +43,8 @@ type Listen struct {
 
 	Drain time.Duration `yaml:"drain" default:"10s" min:"0s" max:"10m" doc:"How long everything is still served after SIGTERM, while /readyz says no and balancers look elsewhere."`
 
+	ExtAuthz string `yaml:"ext_authz" doc:"Address where Envoy asks by gRPC (ext_authz) about the requests of apps with forward_auth, in plain HTTP/2; none unless given."`
+
 	Admin      string `yaml:"admin" default:"127.0.0.1:9180" doc:"Address for health checks, metrics and the operator; off for none. One that is not loopback needs admin.tls."`
 	AdminPlain bool   `yaml:"insecure_admin_plain" default:"false" doc:"Let admin be reached from other machines without TLS, where anyone between can read the tokens and do what they allow."`
 }
