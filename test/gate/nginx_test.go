@@ -47,7 +47,7 @@ func nginx(t *testing.T, f *foregate) (addr string) {
 		path = "/usr/sbin/nginx"
 	}
 	addr = freeAddress(t)
-	server := strings.NewReplacer("127.0.0.1:8080", f.addr, "127.0.0.1:9000", f.up.addr(), "listen 443 ssl", "listen "+addr, "careplan.hospital.example", "app.test").Replace(snippet(t, "nginx.md", "nginx"))
+	server := strings.NewReplacer("127.0.0.1:8080", f.addr, "127.0.0.1:9000", f.up.addr(), "listen 443 ssl", "listen "+addr, "  ssl_certificate     /etc/nginx/careplan.crt;\n", "", "  ssl_certificate_key /etc/nginx/careplan.key;\n", "", "careplan.hospital.example", "app.test").Replace(snippet(t, "nginx.md", "nginx"))
 	dir := t.TempDir()
 	conf := fmt.Sprintf("daemon off; pid %[1]s/pid; error_log %[1]s/error.log; worker_processes 1;\nevents {}\nhttp {\naccess_log off;\n"+
 		"client_body_temp_path %[1]s/a; proxy_temp_path %[1]s/b; fastcgi_temp_path %[1]s/c; uwsgi_temp_path %[1]s/d; scgi_temp_path %[1]s/e;\n%[2]s}\n", dir, server)
