@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"foregate/internal/chromium"
 	"foregate/internal/demo"
 	"foregate/internal/optest"
 )
@@ -93,51 +94,51 @@ func TestFrontsAskFromSignInToSignOut(t *testing.T) {
 }
 
 func (f *front) walk(t *testing.T) {
-	h := f.open(t)
+	h := f.Open(t)
 	b := openBrowser(t, h, "")
 
 	// A deep link leads to the provider and, signed in, to where it was to lead.
-	b.open(h.url + "/echo?bed=7")
-	b.signInAtProvider("Northfield", optest.Alice, optest.AlicePassword)
-	b.says("GET /echo?bed=7")
+	b.Open(h.url + "/echo?bed=7")
+	b.SignInAtProvider("Northfield", optest.Alice, optest.AlicePassword)
+	b.Says("GET /echo?bed=7")
 	for _, line := range []string{"X-Forwarded-User: alice@example.test", "X-Forwarded-Name: Alice Archer", "X-Forwarded-Groups: admins,staff", "X-Forwarded-Proto: https", "X-Foregate-Assertion: ey"} {
-		if !strings.Contains(b.text(), line) {
-			t.Errorf("the application was not told %q:\n%s", line, b.text())
+		if !strings.Contains(b.Text(), line) {
+			t.Errorf("the application was not told %q:\n%s", line, b.Text())
 		}
 	}
-	if b.cookie(h.url, "__Host-foregate") == "" {
+	if b.Cookie(h.url, "__Host-foregate") == "" {
 		t.Error("no session cookie with the prefix that https allows")
 	}
-	b.open(h.url + "/")
-	b.says("Patients of today")
-	if got := b.told("X-Forwarded-User"); got != "alice@example.test" {
+	b.Open(h.url + "/")
+	b.Says("Patients of today")
+	if got := b.Told("X-Forwarded-User"); got != "alice@example.test" {
 		t.Errorf("told %q", got)
 	}
 
 	// A form arrives whole.
-	b.open(h.url + "/form")
-	b.fill("input[name=bed]", "12")
-	b.click("button")
-	b.says("saved bed 12 for alice@example.test")
+	b.Open(h.url + "/form")
+	b.Fill("input[name=bed]", "12")
+	b.Click("button")
+	b.Says("saved bed 12 for alice@example.test")
 
 	// Who may not gets Foregate's page; a script is told where to sign in.
-	b.open(h.url + "/admin/")
-	b.says("support code")
-	if got := b.status(); got != http.StatusForbidden {
+	b.Open(h.url + "/admin/")
+	b.Says("support code")
+	if got := b.Status(); got != http.StatusForbidden {
 		t.Errorf("/admin/ is %d", got)
 	}
 
 	// The way out, at the provider too.
-	b.open(h.url + "/")
-	b.click("#who a")
-	b.says("Yes, sign out")
-	b.click("button[name=logout]")
-	b.says("signed out")
-	if !strings.HasPrefix(b.location(), h.url+"/sso/sign-out") || b.cookie(h.url, "__Host-foregate") != "" {
-		t.Errorf("signed out at %s", b.location())
+	b.Open(h.url + "/")
+	b.Click("#who a")
+	b.Says("Yes, sign out")
+	b.Click("button[name=logout]")
+	b.Says("signed out")
+	if !strings.HasPrefix(b.Location(), h.url+"/sso/sign-out") || b.Cookie(h.url, "__Host-foregate") != "" {
+		t.Errorf("signed out at %s", b.Location())
 	}
-	b.open(h.url + "/form")
-	b.until(`document.title === "Northfield" && !!document.querySelector("#password")`)
+	b.Open(h.url + "/form")
+	b.Until(`document.title === "Northfield" && !!document.querySelector("#password")`)
 }
 
 // open starts the front, a provider, an application, and Foregate beside them.
@@ -184,7 +185,7 @@ func (f *front) open(t *testing.T) *hospital {
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
-		missing(t, err.Error())
+		chromium.Missing(t, err.Error())
 	}
 	t.Cleanup(func() {
 		_ = cmd.Process.Signal(os.Interrupt)
