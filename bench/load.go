@@ -17,6 +17,7 @@ type order struct {
 	Path     string        // path and query
 	Queries  []string      // page: added to Path, each in one request; none: Path alone
 	Bodies   []string      // page: forms that are posted in place of a GET, each in one request
+	Lines    string        // page: further header lines, each with its CR LF
 	Cookies  []string      // Cookie headers, used in turn; none: the header is absent
 	Conns    int           // connections at once
 	For      time.Duration // how long, the warm-up included

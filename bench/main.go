@@ -135,6 +135,7 @@ func (s *stand) measure(ctx context.Context, progress io.Writer) *report {
 		{"events", s.events},
 		{"pages of our own", s.ownPages},
 		{"refusals", s.refusals},
+		{"forward auth", s.checks},
 		{"transfers", s.transfers},
 		{"sign-in by OpenID Connect", s.signingIn},
 		{"sign-in with a password", s.passwords},

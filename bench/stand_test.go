@@ -34,7 +34,7 @@ func TestEveryStageMeasuresAStandIn(t *testing.T) {
 	if len(unknown) > 0 {
 		t.Errorf("goals without a figure: %v", unknown)
 	}
-	for _, id := range []string{"P1", "P4", "P5", "P6", "P7", "P8", "P9", "P10", "P12", "P13", "P14", "P15", "P17", "P18", "P19", "store", "flat", "redis", "stock", "LDAP"} {
+	for _, id := range []string{"P1", "P4", "P5", "P6", "P7", "P8", "P9", "P10", "P12", "P13", "P14", "P15", "P17", "P18", "P19", "store", "flat", "redis", "stock", "LDAP", "check"} {
 		if !strings.Contains(goalIDs(r), " "+id+" ") {
 			t.Errorf("no goal %s was judged, only%s", id, goalIDs(r))
 		}

@@ -79,6 +79,7 @@ func serveStandIn(ctx context.Context, conf string) error {
 	for _, m := range listed.FindAllSubmatch(data, -1) {
 		found[string(m[1])] = string(m[2])
 	}
+	signal.Ignore(syscall.SIGHUP) // it answers questions all the time
 	var all []listening
 	for name, h := range map[string]http.Handler{
 		"http":  newStandIn(found["url"], found["issuer"], found["addresses"]),
@@ -142,6 +143,10 @@ func (s *standIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.form(w, r)
 	case "/sso/callback/oidc":
 		s.callback(w, r)
+	case "/sso/verify":
+		if r.Header.Get("X-Forwarded-Uri") == "" || r.Header.Get("Cookie") == "" {
+			http.Error(w, "no", http.StatusBadRequest)
+		}
 	case "/sso/acs":
 		if r.Method != http.MethodPost || r.PostFormValue("SAMLResponse") == "" {
 			http.Error(w, "no", http.StatusBadRequest)

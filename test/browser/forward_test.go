@@ -94,7 +94,7 @@ func TestFrontsAskFromSignInToSignOut(t *testing.T) {
 }
 
 func (f *front) walk(t *testing.T) {
-	h := f.Open(t)
+	h := f.open(t)
 	b := openBrowser(t, h, "")
 
 	// A deep link leads to the provider and, signed in, to where it was to lead.
