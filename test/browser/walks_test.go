@@ -2,6 +2,7 @@ package browser
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"foregate/authn/accounts"
 	"foregate/internal/ldaptest"
 	"foregate/internal/optest"
+	"foregate/internal/ssptest"
 )
 
 // walksFile has every way to sign in that needs no machine of its own; the partner's page
@@ -174,5 +176,36 @@ func TestEveryWayInIsWalked(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestSAMLIsWalked likewise, through the pages of SimpleSAMLphp.
+func TestSAMLIsWalked(t *testing.T) {
+	tr := openTrial(t)
+	idp := ssptest.Start(t, tr.sp(tr.url))
+	tr.learn(fmt.Sprintf("metadata: {url: %q}", idp.MetadataURL), "")
+	eventually(t, "the way is ready", func() bool { return strings.Contains(tr.logs.String(), "sign-in provider is ready") })
+	for how, h := range map[string]hand{"without scripts": byPointer(), "by keyboard": byKeys()} {
+		t.Run(how, func(t *testing.T) {
+			b := openBrowser(t, tr.hospital, "")
+			scripts := how != "without scripts"
+			call(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !scripts})
+			b.open(tr.url + "/echo?visit=3")
+			h.press(b, "Sign in for the test")
+			b.atSSP()
+			h.write(b, "input[name=username]", ssptest.Alice)
+			h.write(b, "input[name=password]", ssptest.AlicePassword)
+			b.do(chromedp.KeyEvent(kb.Enter))
+			if !scripts {
+				b.until(`!document.querySelector("input[name=password]") && !!document.querySelector("input[name=SAMLResponse]")`)
+				b.do(chromedp.Click(`//noscript//*[@type="submit"]`)) // posts its answer by hand
+			}
+			b.says("GET /echo?visit=3")
+			b.open(tr.url + "/sso/sign-out?choose=1")
+			h.press(b, "I am somebody else")
+			b.says("User name and password")
+			h.press(b, "Sign in for the test")
+			b.atSSP() // asks again, though it knows alice
+		})
 	}
 }
