@@ -11,6 +11,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"foregate/internal/chromium"
 	"foregate/authn/accounts"
 	"foregate/internal/ldaptest"
 	"foregate/internal/optest"
@@ -60,38 +61,38 @@ type hand struct {
 // byPointer clicks, and needs no script.
 func byPointer() hand {
 	return hand{"carol", func(b *tab, words string) {
-		b.do(chromedp.Click(`//*[self::a or self::button][contains(., "` + words + `")]`))
-	}, (*tab).fill}
+		b.Do(chromedp.Click(`//*[self::a or self::button][contains(., "` + words + `")]`))
+	}, (*tab).Fill}
 }
 
 // byKeys has Tab, Enter and the space bar, and sees where the focus is.
 func byKeys() hand {
 	to := func(b *tab, is string) {
-		b.t.Helper()
-		b.until(`document.readyState === "complete"`)
+		b.T.Helper()
+		b.Until(`document.readyState === "complete"`)
 		for range 40 {
-			if must[bool](b, `(e => `+is+`)(document.activeElement)`) {
+			if chromium.Must[bool](b, `(e => `+is+`)(document.activeElement)`) {
 				return
 			}
-			b.do(chromedp.KeyEvent(kb.Tab))
-			if must[bool](b, `document.activeElement !== document.body && location.pathname.startsWith("/sso/") && !document.activeElement.matches(":focus-visible")`) {
-				b.t.Error("nobody sees where the focus is: " + must[string](b, `document.activeElement.outerHTML`))
+			b.Do(chromedp.KeyEvent(kb.Tab))
+			if chromium.Must[bool](b, `document.activeElement !== document.body && location.pathname.startsWith("/sso/") && !document.activeElement.matches(":focus-visible")`) {
+				b.T.Error("nobody sees where the focus is: " + chromium.Must[string](b, `document.activeElement.outerHTML`))
 			}
 		}
-		b.t.Fatalf("Tab does not lead to %s on\n%s", is, b.text())
+		b.T.Fatalf("Tab does not lead to %s on\n%s", is, b.Text())
 	}
 	return hand{"dora", func(b *tab, words string) {
-		b.t.Helper()
-		to(b, `e.matches("a, button") && e.innerText.includes(`+quote(words)+`)`)
-		if must[bool](b, `document.activeElement.matches("button")`) {
-			b.do(chromedp.KeyEvent(" "))
+		b.T.Helper()
+		to(b, `e.matches("a, button") && e.innerText.includes(`+chromium.Quote(words)+`)`)
+		if chromium.Must[bool](b, `document.activeElement.matches("button")`) {
+			b.Do(chromedp.KeyEvent(" "))
 			return
 		}
-		b.do(chromedp.KeyEvent(kb.Enter))
+		b.Do(chromedp.KeyEvent(kb.Enter))
 	}, func(b *tab, css, text string) {
-		b.t.Helper()
-		to(b, `e.matches(`+quote(css)+`)`)
-		b.do(chromedp.KeyEvent(text))
+		b.T.Helper()
+		to(b, `e.matches(`+chromium.Quote(css)+`)`)
+		b.Do(chromedp.KeyEvent(text))
 	}}
 }
 
@@ -114,7 +115,7 @@ func TestEveryWayInIsWalked(t *testing.T) {
 	ways := map[string]func(*tab, hand){
 		"OpenID Connect": func(b *tab, h hand) {
 			h.press(b, "Sign in with Northfield")
-			b.until(`!!document.querySelector("#password")`)
+			b.Until(`!!document.querySelector("#password")`)
 			h.write(b, "#user", optest.Alice)
 			h.write(b, "#password", optest.AlicePassword)
 			h.press(b, "Sign in")
@@ -123,31 +124,31 @@ func TestEveryWayInIsWalked(t *testing.T) {
 		"mailed code": func(b *tab, h hand) {
 			h.write(b, "input[name=email]", h.person+"@example.test")
 			h.press(b, "Send the code")
-			b.says("is known here")
+			b.Says("is known here")
 			h.write(b, "input[name=code]", code())
 			h.press(b, "Continue")
 		},
 		"directory": func(b *tab, h hand) {
 			h.press(b, "Hospital account")
-			b.says("Password")
+			b.Says("Password")
 			h.write(b, "input[name=username]", "alice")
 			h.write(b, "input[name=password]", ldaptest.Password)
 			h.press(b, "Sign in")
 		},
 		"account with an app": func(b *tab, h hand) {
 			h.press(b, "Careplan account")
-			b.says("Password")
+			b.Says("Password")
 			h.write(b, "input[name=username]", h.person)
 			h.write(b, "input[name=password]", carolPassword)
 			h.press(b, "Sign in")
-			h.write(b, "input[name=code]", appCode(t, b.key(), time.Now()))
+			h.write(b, "input[name=code]", appCode(t, b.Key(), time.Now()))
 			h.press(b, "Continue")
-			b.says("Keep your recovery codes")
+			b.Says("Keep your recovery codes")
 			h.press(b, "I have kept them")
 		},
 		"hand-off": func(b *tab, h hand) {
-			b.open(d.deepLink("/?", "u-"+h.person, h.person+"@example.test"))
-			b.says("You sign in here this way for the first time")
+			b.Open(d.deepLink("/?", "u-"+h.person, h.person+"@example.test"))
+			b.Says("You sign in here this way for the first time")
 			h.write(b, "input[name=code]", code())
 			h.press(b, "Continue")
 		},
@@ -157,15 +158,15 @@ func TestEveryWayInIsWalked(t *testing.T) {
 			t.Run(name+" "+how, func(t *testing.T) {
 				b := openBrowser(t, d.hospital, "")
 				if how == "without scripts" {
-					call(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+					chromium.Call(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 				}
-				b.open(d.url + "/")
+				b.Open(d.url + "/")
 				walk(b, h)
-				b.says("Patients of today")
-				b.open(d.url + "/sso/sign-out?choose=1")
+				b.Says("Patients of today")
+				b.Open(d.url + "/sso/sign-out?choose=1")
 				h.press(b, "I am somebody else")
-				b.says("Sign in with Northfield")
-				kept, err := chromedp.Call(b.ctx, network.GetCookies, network.GetCookiesParams{URLs: []string{d.url}})
+				b.Says("Sign in with Northfield")
+				kept, err := chromedp.Call(b.Ctx, network.GetCookies, network.GetCookiesParams{URLs: []string{d.url}})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -189,23 +190,23 @@ func TestSAMLIsWalked(t *testing.T) {
 		t.Run(how, func(t *testing.T) {
 			b := openBrowser(t, tr.hospital, "")
 			scripts := how != "without scripts"
-			call(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !scripts})
-			b.open(tr.url + "/echo?visit=3")
+			chromium.Call(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !scripts})
+			b.Open(tr.url + "/echo?visit=3")
 			h.press(b, "Sign in for the test")
-			b.atSSP()
+			b.AtSSP()
 			h.write(b, "input[name=username]", ssptest.Alice)
 			h.write(b, "input[name=password]", ssptest.AlicePassword)
-			b.do(chromedp.KeyEvent(kb.Enter))
+			b.Do(chromedp.KeyEvent(kb.Enter))
 			if !scripts {
-				b.until(`!document.querySelector("input[name=password]") && !!document.querySelector("input[name=SAMLResponse]")`)
-				b.do(chromedp.Click(`//noscript//*[@type="submit"]`)) // posts its answer by hand
+				b.Until(`!document.querySelector("input[name=password]") && !!document.querySelector("input[name=SAMLResponse]")`)
+				b.Do(chromedp.Click(`//noscript//*[@type="submit"]`)) // posts its answer by hand
 			}
-			b.says("GET /echo?visit=3")
-			b.open(tr.url + "/sso/sign-out?choose=1")
+			b.Says("GET /echo?visit=3")
+			b.Open(tr.url + "/sso/sign-out?choose=1")
 			h.press(b, "I am somebody else")
-			b.says("User name and password")
+			b.Says("User name and password")
 			h.press(b, "Sign in for the test")
-			b.atSSP() // asks again, though it knows alice
+			b.AtSSP() // asks again, though it knows alice
 		})
 	}
 }
