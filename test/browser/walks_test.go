@@ -11,8 +11,8 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
-	"foregate/internal/chromium"
 	"foregate/authn/accounts"
+	"foregate/internal/chromium"
 	"foregate/internal/ldaptest"
 	"foregate/internal/optest"
 	"foregate/internal/ssptest"
