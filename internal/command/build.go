@@ -248,7 +248,7 @@ func rulesOf(c *config.App) []proxy.Rule {
 }
 
 func lookOf(c *config.App) (pages.Look, error) {
-	look := pages.Look{Name: c.Name, Title: c.Page.Title, Colour: c.Page.Colour, Help: c.Page.Help, Footer: c.Page.Footer, Languages: c.Page.Languages}
+	look := pages.Look{Name: c.Name, Title: c.Page.Title, Colour: c.Page.Colour, Background: c.Page.Background, Help: c.Page.Help, Footer: c.Page.Footer, Languages: c.Page.Languages}
 	if c.Page.Logo != "" {
 		logo, err := pages.LoadLogo(string(c.Page.Logo))
 		if err != nil {

@@ -128,11 +128,13 @@ type Header struct {
 
 // Page is the look of the sign-in pages; without it they are plain.
 type Page struct {
-	Title  string     `yaml:"title" doc:"Name of the application for people; the app's name unless given."`
-	Logo   authn.Path `yaml:"logo" doc:"Image file, png, svg, jpeg or webp, at most 100 KiB."`
-	Colour string     `yaml:"colour" doc:"Colour of buttons and links, written #rrggbb."`
-	Help   string     `yaml:"help" doc:"Words below the form: whom to ask."`
-	Footer string     `yaml:"footer" doc:"Words at the bottom of the page."`
+	Title      string     `yaml:"title" doc:"Name of the application for people; the app's name unless given."`
+	Logo       authn.Path `yaml:"logo" doc:"Image file, png, svg, jpeg or webp, at most 100 KiB."`
+	Colour     string     `yaml:"colour" doc:"Colour of buttons and links, written #rrggbb."`
+	Background string     `yaml:"background" doc:"Colour behind the card of the pages, written #rrggbb; a shade of it is used on which words can be read."`
+
+	Help   string `yaml:"help" doc:"Words below the form: whom to ask."`
+	Footer string `yaml:"footer" doc:"Words at the bottom of the page."`
 
 	Templates authn.Path `yaml:"templates" doc:"Folder with templates in place of the built-in ones of the same name; see docs/pages.md."`
 

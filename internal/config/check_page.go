@@ -18,13 +18,8 @@ func (c *checker) page(path string, a *App) {
 	if a.Page.Title == "" {
 		a.Page.Title = a.Name
 	}
-	if a.Page.Colour != "" && !colour.MatchString(a.Page.Colour) {
-		fault := FaultAt{
-			Problem: "is not a colour", Found: quoted(a.Page.Colour),
-			Allowed: "# and six digits, 0 to 9 and a to f", Remedy: `write it as "#0b6e99", in quotes, since # begins a comment`,
-		}
-		c.fault(join(path, "colour"), fault)
-	}
+	c.colour(join(path, "colour"), a.Page.Colour)
+	c.colour(join(path, "background"), a.Page.Background)
 	c.logo(join(path, "logo"), a)
 	c.templates(join(path, "templates"), string(a.Page.Templates))
 	if len(a.Page.Languages) == 0 {
@@ -35,6 +30,16 @@ func (c *checker) page(path string, a *App) {
 			c.fault(item(join(path, "languages"), i), FaultAt{Problem: "is listed twice", Found: quoted(l), Remedy: "remove one of the two"})
 		}
 	}
+}
+
+func (c *checker) colour(path, value string) {
+	if value == "" || colour.MatchString(value) {
+		return
+	}
+	c.fault(path, FaultAt{
+		Problem: "is not a colour", Found: quoted(value),
+		Allowed: "# and six digits, 0 to 9 and a to f", Remedy: `write it as "#0b6e99", in quotes, since # begins a comment`,
+	})
 }
 
 var colour = regexp.MustCompile(`^#[0-9a-fA-F]{6}$`)

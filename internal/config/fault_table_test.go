@@ -238,6 +238,7 @@ func TestEachFaultHasPlaceAndWords(t *testing.T) {
 		"language":             {app("page: {languages: [en, xx]}"), `9:28: apps[0].page.languages[1]: is none of the allowed words (found "xx"`},
 		"language twice":       {app("page: {languages: [en, en]}"), "9:28: apps[0].page.languages[1]: is listed twice"},
 		"no language":          {app("page: {languages: []}"), "9:12: apps[0].page.languages: is empty"},
+		"background":           {app("page: {background: blue}"), `9:24: apps[0].page.background: is not a colour (found "blue"`},
 		"colour":               {app("page: {colour: '#abc'}"), `9:20: apps[0].page.colour: is not a colour (found "#abc"`},
 	}
 	for name, tt := range tests {

@@ -21,6 +21,9 @@ var (
 	white    = rgb{255, 255, 255}
 	black    = rgb{0, 0, 0}
 	darkCard = rgb{0x1c, 0x24, 0x2b}
+
+	muted     = rgb{0x4c, 0x5a, 0x66} // small words beside the card
+	darkMuted = rgb{0xae, 0xba, 0xc4}
 )
 
 // parseColour reads "#rrggbb" or "#rgb".
@@ -41,16 +44,31 @@ type shades struct {
 	Fill   string // of a button: stands out from the card by 3:1 (WCAG 2.2, 1.4.11)
 	OnFill string // text on Fill, at least 4.5:1 (1.4.3)
 	Ink    string // links and outlines on the card, at least 6:1
+	Back   string // behind the card; empty: as in style.css
 }
 
 type palette struct{ Light, Dark shades }
 
-func paletteOf(colour string) palette {
+// paletteOf makes both from the colour of buttons and links, and that of the background.
+func paletteOf(colour, background string) palette {
 	c, ok := parseColour(colour)
 	if !ok {
 		c, _ = parseColour(standardColour)
 	}
-	return palette{Light: shadesOn(white, black, c), Dark: shadesOn(darkCard, white, c)}
+	p := palette{Light: shadesOn(white, black, c), Dark: shadesOn(darkCard, white, c)}
+	if back, ok := parseColour(background); ok {
+		p.Light.Back = backOf(back, white, muted, 5.5)
+		p.Dark.Back = backOf(back, black, darkMuted, 6)
+	}
+	return p
+}
+
+// backOf moves a background towards pole until words of that colour can be read on it, and
+// with them links, which contrast more.
+func backOf(c, pole, words rgb, least float64) string {
+	return c.until(pole, func(c rgb) bool {
+		return contrast(c, words) >= least && (pole == white) == (c.luminance() > words.luminance())
+	}).String()
 }
 
 // shadesOn moves c towards pole, the end away from the card, until it can be read.

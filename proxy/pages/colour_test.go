@@ -9,7 +9,7 @@ import (
 func TestEveryColourCanBeRead(t *testing.T) {
 	for n := range 16 * 16 * 16 {
 		colour := fmt.Sprintf("#%03x", n)
-		p := paletteOf(colour)
+		p := paletteOf(colour, "")
 		checkShades(t, colour, p.Light, white)
 		checkShades(t, colour, p.Dark, darkCard)
 	}
@@ -31,7 +31,7 @@ func checkShades(t *testing.T, colour string, s shades, card rgb) {
 }
 
 func TestColourThatCanBeReadAlreadyStays(t *testing.T) {
-	if got := paletteOf("#1D4F91").Light; got.Fill != "#1d4f91" || got.OnFill != "#ffffff" || got.Ink != "#1d4f91" {
+	if got := paletteOf("#1D4F91", "").Light; got.Fill != "#1d4f91" || got.OnFill != "#ffffff" || got.Ink != "#1d4f91" {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -56,9 +56,9 @@ func TestContrastIsThatOfTheStandard(t *testing.T) {
 }
 
 func TestUnreadableColourIsTheStandardOne(t *testing.T) {
-	want := paletteOf(standardColour)
+	want := paletteOf(standardColour, "")
 	for _, colour := range []string{"", "#", "red", "1d4f91", "#1d4f9", "#1d4f911", "#12", "#+12345", "#zzzzzz", "#-1", "#1d4f91;}"} {
-		if got := paletteOf(colour); got != want {
+		if got := paletteOf(colour, ""); got != want {
 			t.Errorf("%q: got %+v", colour, got)
 		}
 	}
@@ -73,5 +73,27 @@ func TestStyleSheetHasTheCardsThatContrastIsMeasuredOn(t *testing.T) {
 		if !strings.Contains(string(css), "--card: "+card.String()+";") {
 			t.Errorf("no card of colour %s", card)
 		}
+	}
+}
+
+// TestWordsCanBeReadOnAnyBackground: the small ones beside the card, and links.
+func TestWordsCanBeReadOnAnyBackground(t *testing.T) {
+	for _, background := range []string{"#000000", "#ffffff", "#ff0000", "#00ff00", "#0000ff", "#808080", "#f1f4f6", "#4c5a66", "#aebac4", "#ffd700"} {
+		for _, colour := range []string{"", "#ffff00", "#0b6e99", "#ff0000"} {
+			p := paletteOf(colour, background)
+			for _, side := range []struct {
+				shades
+				words rgb
+			}{{p.Light, muted}, {p.Dark, darkMuted}} {
+				back, ok := parseColour(side.Back)
+				ink, _ := parseColour(side.Ink)
+				if !ok || contrast(back, side.words) < 4.5 || contrast(back, ink) < 4.5 {
+					t.Errorf("%s behind %q: %s, words %.2f:1, links %.2f:1", background, colour, side.Back, contrast(back, side.words), contrast(back, ink))
+				}
+			}
+		}
+	}
+	if p := paletteOf("", ""); p.Light.Back != "" || p.Dark.Back != "" {
+		t.Errorf("without one: %+v", p)
 	}
 }

@@ -19,9 +19,11 @@ import (
 // Look is how one application presents itself on its pages. The zero value is
 // complete.
 type Look struct {
-	Name   string // the application's name
-	Title  string // what people call it, if that is not Name
-	Logo   string // data URI of an image, as LoadLogo returns it; anything else is not shown
+	Name       string // the application's name
+	Title      string // what people call it, if that is not Name
+	Logo       string // data URI of an image, as LoadLogo returns it; anything else is not shown
+	Background string // the same, behind the card; shades on which words can be read are made from it; empty: the standard one
+
 	Colour string // "#rrggbb" or "#rgb"; shades that can be read are made from it; anything else is the standard colour
 	Help   string // whom to ask; line breaks are kept
 	Footer string // the small print; line breaks are kept

@@ -142,7 +142,7 @@ func (t *tongue) page(nonce string, reader Reader, look *Look, page Page) ([]byt
 		Brand:   look.brand(),
 		Logo:    look.logo(),
 		Initial: look.initial(),
-		Palette: paletteOf(look.Colour),
+		Palette: paletteOf(look.Colour, look.Background),
 		Help:    look.Help,
 		Footer:  look.Footer,
 		Tongues: t.links(s, reader, look),
