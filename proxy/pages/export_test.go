@@ -3,8 +3,13 @@ package pages
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 )
+
+// Functions are what templates may call beside those of Go.
+func Functions() []string { return slices.Sorted(maps.Keys((&tongue{}).funcs())) }
 
 // Elsewhere are the messages that other packages put together.
 func Elsewhere() []string { return elsewhere }

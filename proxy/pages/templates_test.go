@@ -132,6 +132,11 @@ func TestVariablesOfTheTemplatesAreDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	before, rest, ok := strings.Cut(string(data), variablesFrom)
+	for _, name := range pages.Functions() {
+		if !strings.Contains(before, "`"+name+"`") {
+			t.Errorf("docs/pages.md does not say what %s does", name)
+		}
+	}
 	have, after, ok2 := strings.Cut(rest, variablesTo)
 	if !ok || !ok2 {
 		t.Fatalf("no %q in %s", variablesFrom, doc)
