@@ -121,20 +121,7 @@ func TestPB8SE3SE5BadCookiesAreNobody(t *testing.T) {
 	alice := strings.TrimPrefix(f.alice(), "foregate=")
 	root := strings.TrimPrefix(f.root(), "foregate=")
 	foreign := strings.TrimPrefix(start(t, options{}).alice(), "foregate=")
-	bad := map[string]string{
-		"empty": "foregate=", "no value": "foregate", "random": "foregate=" + strings.Repeat("x9Zq", 40), "not base64": "foregate=%00%ff{}",
-		"of another key": "foregate=" + foreign, "huge": "foregate=" + strings.Repeat("A", 50_000), "truncated": "foregate=" + alice[:len(alice)/2],
-		"longer": "foregate=" + alice + "A", "twice over": "foregate=" + alice + alice, "another version": "foregate=" + base64.URLEncoding.EncodeToString([]byte("2|x|y")),
-		// SE5: cookies tossed over from a neighbour, in both orders.
-		"two people": "foregate=" + root + "; foregate=" + alice, "two people, turned": "foregate=" + alice + "; foregate=" + root,
-		"garbage first": "foregate=x; foregate=" + alice, "garbage last": "foregate=" + alice + "; foregate=x", "the same twice": "foregate=" + alice + "; foregate=" + alice,
-		"as an attempt": "foregate-attempt-0=" + alice, "secure name": "__Host-foregate=" + alice, "upper case": "FOREGATE=" + alice,
-		"old syntax": "$Version=1; foregate=" + alice, "quoted": `foregate="` + alice + `"`, "odd space": "\u2000foregate=" + alice, "non-breaking space": "\u00a0foregate=" + alice,
-		"inside quotes": `a="; foregate=` + alice + `"`,
-	}
-	for i := 0; i < len(alice); i += 7 { // SE3: edited
-		bad[fmt.Sprintf("edited at %d", i)] = "foregate=" + alice[:i] + otherLetter(alice[i]) + alice[i+1:]
-	}
+	bad := badCookies(alice, root, foreign)
 	f.up.take()
 	for what, cookie := range bad {
 		if status := statusOf(f.get("/x", cookie, "Accept: text/html")); status != 302 && status != 400 {
@@ -156,6 +143,25 @@ func TestPB8SE3SE5BadCookiesAreNobody(t *testing.T) {
 	if status := statusOf(f.get("/x", "a=1;foregate="+alice+" ;b=2")); status != 200 {
 		t.Errorf("the good cookie among others: %d", status)
 	}
+}
+
+// badCookies are none of this Foregate's, though some have alice's value in them.
+func badCookies(alice, root, foreign string) map[string]string {
+	bad := map[string]string{
+		"empty": "foregate=", "no value": "foregate", "random": "foregate=" + strings.Repeat("x9Zq", 40), "not base64": "foregate=%00%ff{}",
+		"of another key": "foregate=" + foreign, "huge": "foregate=" + strings.Repeat("A", 50_000), "truncated": "foregate=" + alice[:len(alice)/2],
+		"longer": "foregate=" + alice + "A", "twice over": "foregate=" + alice + alice, "another version": "foregate=" + base64.URLEncoding.EncodeToString([]byte("2|x|y")),
+		// SE5: cookies tossed over from a neighbour, in both orders.
+		"two people": "foregate=" + root + "; foregate=" + alice, "two people, turned": "foregate=" + alice + "; foregate=" + root,
+		"garbage first": "foregate=x; foregate=" + alice, "garbage last": "foregate=" + alice + "; foregate=x", "the same twice": "foregate=" + alice + "; foregate=" + alice,
+		"as an attempt": "foregate-attempt-0=" + alice, "secure name": "__Host-foregate=" + alice, "upper case": "FOREGATE=" + alice,
+		"old syntax": "$Version=1; foregate=" + alice, "quoted": `foregate="` + alice + `"`, "odd space": "\u2000foregate=" + alice, "non-breaking space": "\u00a0foregate=" + alice,
+		"inside quotes": `a="; foregate=` + alice + `"`,
+	}
+	for i := 0; i < len(alice); i += 7 { // SE3: edited
+		bad[fmt.Sprintf("edited at %d", i)] = "foregate=" + alice[:i] + otherLetter(alice[i]) + alice[i+1:]
+	}
+	return bad
 }
 
 func otherLetter(c byte) string {
