@@ -100,6 +100,10 @@ func (u *Upstream) Forward(w http.ResponseWriter, r *http.Request, t *Trip) {
 		u.fail(w, p, err)
 		return
 	}
+	if p.route.isLocal() {
+		u.answerHere(w, p)
+		return
+	}
 	if r.ContentLength != 0 {
 		// Otherwise net/http holds the response back until the client has sent
 		// its body, and swallows of it what the application should have had. A

@@ -27,6 +27,11 @@ type Route struct {
 	// URL is http or https, a host, optionally a base path that is put before every
 	// path; or unix:///run/app.sock, a socket on which http is spoken.
 	URL *url.URL
+	// Folder and Answer are in place of URL: nobody is asked. Folder is an absolute
+	// path whose files stand below Path; nothing outside of it is reached, also not
+	// by a link, and what begins with a dot is not served.
+	Folder string
+	Answer *Answer
 	// Also are more addresses, host and port, at which the same application listens:
 	// requests are shared among them and that of URL. Not with a socket.
 	Also       []string
@@ -58,6 +63,9 @@ type route struct {
 // newRoute makes a Route ready. It does not connect.
 func (u *Upstream) newRoute(r Route) *route {
 	r.Path = strings.TrimRight(r.Path, "/")
+	if r.isLocal() {
+		return &route{Route: r}
+	}
 	if r.URL.Scheme == "unix" {
 		r.socket, r.URL = r.URL.Path, &url.URL{Scheme: "http", Host: "unix"}
 	}
@@ -164,6 +172,8 @@ func (r *route) limit(in *http.Request) error {
 
 func (r *Route) check() error {
 	switch {
+	case r.isLocal():
+		return r.checkLocal()
 	case r.URL != nil && r.URL.Scheme == "unix":
 		return r.checkSocket()
 	case r.URL == nil || r.URL.Host == "":

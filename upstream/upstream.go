@@ -90,6 +90,9 @@ func New(cfg Config, signer *Signer) (*Upstream, error) {
 // Close gives up idle connections. Requests under way end undisturbed.
 func (u *Upstream) Close() {
 	for _, r := range u.routes {
+		if r.isLocal() {
+			continue
+		}
 		r.transport.CloseIdleConnections()
 		if r.pool != nil {
 			r.pool.close()
@@ -102,7 +105,7 @@ func (u *Upstream) Close() {
 
 // all are the routes, none where another proxy carries the requests.
 func (c *Config) all() []Route {
-	if c.URL == nil && len(c.Routes) == 0 {
+	if c.URL == nil && !c.isLocal() && len(c.Routes) == 0 {
 		return nil
 	}
 	return slices.Concat(c.Routes, []Route{c.Route})

@@ -31,9 +31,14 @@ func bannerOf(file *config.File) banner {
 	var b banner
 	for i := range file.Apps {
 		a := &file.Apps[i]
-		to := "carried by another proxy"
-		if a.ForwardAuth == nil {
-			to = "-> " + a.Upstream.URL.String()
+		to := "-> " + fmt.Sprint(a.Upstream.URL)
+		switch {
+		case a.ForwardAuth != nil:
+			to = "carried by another proxy"
+		case a.Upstream.Folder != "":
+			to = "-> " + string(a.Upstream.Folder)
+		case a.Upstream.Answer != nil:
+			to = "-> a fixed answer"
 		}
 		b.apps = append(b.apps, fmt.Sprintf("%s (%s) %s", a.Name, strings.Join(a.Hosts, ", "), to))
 	}

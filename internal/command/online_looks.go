@@ -132,9 +132,12 @@ func postgresLook(dsn authn.Secret) func(context.Context, *authn.Witness) authn.
 	}
 }
 
-// upstreamLooks looks at each address of an upstream.
+// upstreamLooks looks at each address of an upstream, if it has any.
 func upstreamLooks(name string, u *config.Upstream) []look {
 	var all []look
+	if u.URL == nil {
+		return all
+	}
 	for _, address := range append([]*url.URL{u.URL}, u.Also...) {
 		one := *u
 		one.URL, one.Also = address, nil

@@ -11,6 +11,9 @@ import (
 
 // routeTo is the way to where an application, or a part of it, listens.
 func routeTo(c *config.Upstream) (upstream.Route, error) {
+	if c.Folder != "" || c.Answer != nil {
+		return localTo(c), nil
+	}
 	ca, err := pool(c.CA)
 	if err != nil {
 		return upstream.Route{}, err
@@ -32,6 +35,15 @@ func routeTo(c *config.Upstream) (upstream.Route, error) {
 		URL:    c.URL, Also: also, Least: c.Balance == "least_connections", Sticky: c.Balance == "sticky", HostHeader: c.Host, H2C: c.H2C, CA: ca, ServerName: c.ServerName, Certificate: own, MaxBody: c.MaxBody,
 		Timeouts: upstream.Timeouts{Connect: c.ConnectTimeout, ResponseHeader: c.ResponseTimeout, Idle: c.IdleTimeout},
 	}, nil
+}
+
+// localTo is a route on which no application is asked.
+func localTo(c *config.Upstream) upstream.Route {
+	r := upstream.Route{Folder: string(c.Folder)}
+	if a := c.Answer; a != nil {
+		r.Answer = &upstream.Answer{Status: a.Status, Type: a.Type, Body: a.Body}
+	}
+	return r
 }
 
 // ownCertificate is what Foregate shows to an https application; nil is nothing.

@@ -63,7 +63,9 @@ type Health struct {
 
 // Upstream is where the application itself listens.
 type Upstream struct {
-	URL             *url.URL      `yaml:"url" socket:"true" doc:"Address of the application, http or https, without user name and query; or unix:///run/app.sock. Required unless the app has forward_auth."`
+	URL             *url.URL      `yaml:"url" socket:"true" doc:"Address of the application, http or https, without user name and query; or unix:///run/app.sock. Required unless there is folder or answer, or the app has forward_auth."`
+	Folder          authn.Path    `yaml:"folder" doc:"In place of url: a folder whose files are served; no lists of files, and nothing that begins with a dot."`
+	Answer          *Answer       `yaml:"answer" doc:"In place of url: what everybody gets who asks."`
 	Also            []*url.URL    `yaml:"also" doc:"More addresses at which the same application listens, with the scheme and path of url. Requests are shared among all; one that cannot be connected to is left out for a while."`
 	Health          *Health       `yaml:"health" doc:"With also: ask each address from time to time whether it can take requests; none by default."`
 	Balance         string        `yaml:"balance" default:"round_robin" enum:"round_robin|least_connections|sticky" doc:"With also: which address gets a request, each in turn, the one with the fewest under way, or the same one for all requests of a person."`
@@ -78,6 +80,16 @@ type Upstream struct {
 	IdleTimeout     time.Duration `yaml:"idle_timeout" default:"4s" min:"100ms" max:"1h" doc:"Time that an unused connection is kept; shorter than the application keeps it."`
 	MaxBody         int64         `yaml:"max_body_bytes" default:"0" min:"0" doc:"Bytes of what may be sent to it in one request; 0 is any number."`
 }
+
+// Answer is a fixed answer to every request.
+type Answer struct {
+	Status int    `yaml:"status" default:"200" min:"200" max:"599" doc:"HTTP status."`
+	Type   string `yaml:"type" default:"text/plain; charset=utf-8" doc:"Content-Type."`
+	Body   string `yaml:"body" doc:"What is sent; nothing unless given."`
+}
+
+// Leads reports whether it says where requests go.
+func (u *Upstream) Leads() bool { return u.URL != nil || u.Folder != "" || u.Answer != nil }
 
 // Branch is a part of an application that listens somewhere else.
 type Branch struct {

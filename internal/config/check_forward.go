@@ -9,18 +9,21 @@ import (
 // forwardAuth checks that an app's requests are carried by somebody, and by one alone.
 // What a proxy says of a request is believed, so it must be known which may say it.
 func (c *checker) forwardAuth(at string, a *App) {
-	f, url := a.ForwardAuth, join(at, "upstream.url")
+	f, url, beside := a.ForwardAuth, join(at, "upstream.url"), "upstream.url"
+	if a.Upstream.URL == nil {
+		beside = "upstream"
+	}
 	switch {
 	case c.faulty(url) || c.faulty(join(at, "upstream")) || c.faulty(join(at, "forward_auth")):
 		return
-	case f == nil && a.Upstream.URL == nil:
+	case f == nil && !a.Upstream.Leads():
 		c.fault(url, FaultAt{Problem: "is missing", Remedy: "add upstream.url: Address of the application, http or https; or forward_auth, if another proxy carries the requests"})
 		return
 	case f == nil:
 		return
-	case a.Upstream.URL != nil:
+	case a.Upstream.Leads():
 		c.fault(join(at, "forward_auth"), FaultAt{
-			Problem: "stands beside upstream.url, and only one of the two can carry the requests",
+			Problem: "stands beside " + beside + ", and only one of the two can carry the requests",
 			Remedy:  "remove upstream, if another proxy carries them, or else forward_auth",
 		})
 		return

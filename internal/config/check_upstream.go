@@ -14,6 +14,10 @@ func (c *checker) upstream(path string, u *Upstream) {
 			Remedy:  "leave out what follows the path",
 		})
 	}
+	if u.Folder != "" || u.Answer != nil {
+		c.local(path, u)
+		return
+	}
 	c.also(path, u)
 	c.tlsOf(path, u)
 	if pem, ok := c.content(join(path, "ca"), u.CA, 4<<20); ok && !x509.NewCertPool().AppendCertsFromPEM(pem) {
@@ -105,11 +109,13 @@ func (c *checker) branches(path string, all []Branch) {
 	for i := range all {
 		b := &all[i]
 		at := item(path, i)
-		if b.URL == nil && !c.faulty(join(at, "url")) {
+		if !b.Leads() && !c.faulty(join(at, "url")) && !c.faulty(join(at, "folder")) && !c.faulty(join(at, "answer")) {
 			c.fault(join(at, "url"), FaultAt{Problem: "is missing", Remedy: "add url: Address of the application, http or https"})
 		}
 		c.upstream(at, &b.Upstream)
-		c.plainPath(join(at, "rewrite"), b.Rewrite)
+		if c.plainPath(join(at, "rewrite"), b.Rewrite) && (b.Folder != "" || b.Answer != nil) {
+			c.fault(join(at, "rewrite"), FaultAt{Problem: "is of no use where no application is asked: files of folder stand below path", Remedy: "remove it"})
+		}
 		if !c.plainPath(join(at, "path"), b.Path) {
 			continue
 		}
