@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
 	"foregate/proxy/pages"
@@ -56,6 +57,31 @@ func shoot(t *testing.T, ctx context.Context, name string) {
 	}
 }
 
+// view is how somebody sees a page.
+type view struct {
+	look, scheme string
+	width        int64
+	plain        bool // no scripts run
+}
+
+func everyView() []view {
+	var all []view
+	for _, scheme := range []string{"light", "dark"} {
+		for _, width := range []int64{320, 768, 1280} {
+			for _, plain := range []bool{false, true} {
+				all = append(all, view{"full", scheme, width, plain})
+			}
+		}
+	}
+	return all
+}
+
+// scripts lets the pages that are opened next run theirs, or not.
+func scripts(ctx context.Context, run bool) error {
+	_, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !run})
+	return err
+}
+
 // axeSource is axe.min.js of the npm package axe-core.
 func axeSource(t *testing.T) string {
 	t.Helper()
@@ -70,6 +96,8 @@ func axeSource(t *testing.T) string {
 	return string(source)
 }
 
+// TestEveryPageIsAccessible: each in each language where there is least room, and elsewhere
+// in one of them; with AXE=all at every width and scheme, with scripts and without.
 func TestEveryPageIsAccessible(t *testing.T) {
 	axe := axeSource(t)
 	ctx := openBrowser(t)
@@ -94,10 +122,8 @@ func TestEveryPageIsAccessible(t *testing.T) {
 		}
 		p.Write(w, http.StatusOK, pages.Reader{Language: language, Choose: "/sso/language?rd=%2F&to="}, looks[look], page)
 	})
-	views := []struct {
-		look, scheme string
-		width        int64
-	}{{"full", "light", 320}, {"full", "dark", 1280}, {"pale", "light", 768}, {"plain", "dark", 320}, {"dark", "dark", 768}, {"plain", "light", 1280}, {"full", "light", 768}} // 320 is 1280 at 400 %
+	views := []view{{"full", "light", 320, false}, {"full", "dark", 1280, false}, {"pale", "light", 768, false}, {"plain", "dark", 320, true},
+		{"dark", "dark", 768, false}, {"plain", "light", 1280, true}, {"full", "light", 768, false}} // 320 is 1280 at 400 %
 	for i, name := range slices.Sorted(maps.Keys(gallery())) {
 		for j, l := range pages.Languages() {
 			if l.Tag != "en" && strings.HasPrefix(name, "try") {
@@ -109,8 +135,17 @@ func TestEveryPageIsAccessible(t *testing.T) {
 			} else if strings.HasPrefix(name, "try") {
 				continue // the same in all
 			}
+			var seen []view
 			for _, n := range visit {
-				v := views[n]
+				seen = append(seen, views[n])
+			}
+			if os.Getenv("AXE") == "all" {
+				seen = everyView()
+			}
+			for _, v := range seen {
+				if err := scripts(ctx, !v.plain); err != nil {
+					t.Fatal(err)
+				}
 				do(t, ctx, chromedp.EmulateViewport(v.width, 800), scheme(v.scheme), chromedp.Navigate(origin+"/"+name+"/"+v.look+"/"+l.Tag))
 				evaluate[json.RawMessage](t, ctx, axe+"; true")
 				for _, fault := range evaluate[[]string](t, ctx, runAxe) {
