@@ -173,6 +173,9 @@ func (u *Upstream) rewrite(pr *httputil.ProxyRequest) {
 	if p.trip.Who != nil {
 		p.trip.Who.write(out.Header)
 	}
+	if p.route.basic != nil {
+		p.proveBasic(out.Header)
+	}
 	if p.assertion != nil {
 		out.Header[AssertionHeader] = p.assertion
 	}

@@ -29,6 +29,9 @@ func (u *Upstream) modifyResponse(res *http.Response) error {
 	}
 	u.dropOwnCookies(res.Header)
 	p.outward(res.Header)
+	if p.route.basic != nil {
+		delete(res.Header, "Www-Authenticate") // a browser would ask a person for what only we send
+	}
 	delete(res.Header, "Alt-Svc") // would lead the browser past us
 	if p.trip.Fleeting && personal(res.Header) {
 		res.Header.Set("Cache-Control", "no-store")

@@ -39,7 +39,10 @@ type Route struct {
 	Least      bool   // to the one with the fewest requests under way; false is each in turn
 	Sticky     bool   // those of one person to the same address, while that can take them
 	HostHeader string // the Host header to send; "" keeps the one that the browser asked for
-	H2C        bool   // speak HTTP/2 without TLS, and nothing else (RFC 9113, section 3.3)
+	// Basic is sent with the requests of people who are signed in, and nobody else's;
+	// the client's own Authorization then never is. nil is none.
+	Basic *BasicUser
+	H2C   bool // speak HTTP/2 without TLS, and nothing else (RFC 9113, section 3.3)
 
 	// Of an https application.
 	CA          *x509.CertPool   // who may sign its certificate; nil means the system's
@@ -55,6 +58,7 @@ type Route struct {
 // route is a Route, ready to be used.
 type route struct {
 	Route
+	basic     []string // the Authorization header; nil is none
 	transport *http.Transport
 	proxy     *httputil.ReverseProxy
 	pool      *pool // nil for one address
@@ -69,7 +73,7 @@ func (u *Upstream) newRoute(r Route) *route {
 	if r.URL.Scheme == "unix" {
 		r.socket, r.URL = r.URL.Path, &url.URL{Scheme: "http", Host: "unix"}
 	}
-	own := &route{Route: r, transport: newTransport(r)}
+	own := &route{Route: r, transport: newTransport(r), basic: r.Basic.header()}
 	var way http.RoundTripper
 	if len(r.Also) > 0 {
 		own.pool = newPool(r, guarded{own.transport}, u.cfg.Name, u.cfg.Log)
@@ -171,6 +175,9 @@ func (r *route) limit(in *http.Request) error {
 }
 
 func (r *Route) check() error {
+	if err := r.Basic.check(); err != nil {
+		return err
+	}
 	switch {
 	case r.isLocal():
 		return r.checkLocal()

@@ -74,11 +74,18 @@ type Upstream struct {
 	Cert            authn.Path    `yaml:"cert" doc:"PEM file with the certificate that is shown to an https application."`
 	Key             authn.Path    `yaml:"key" doc:"PEM file with the key of cert."`
 	H2C             bool          `yaml:"h2c" default:"false" doc:"Speak HTTP/2 without TLS, as gRPC servers want it; with https it is agreed on by itself."`
+	Basic           *BasicUser    `yaml:"basic" doc:"One user name and password for everybody who is signed in, for an application that asks for HTTP Basic; none by default."`
 	Host            string        `yaml:"host" doc:"Host header to send; the client's own unless given."`
 	ConnectTimeout  time.Duration `yaml:"connect_timeout" default:"5s" min:"100ms" max:"5m" doc:"Time to connect."`
 	ResponseTimeout time.Duration `yaml:"response_timeout" default:"30s" min:"100ms" max:"24h" doc:"Time until the header of the answer."`
 	IdleTimeout     time.Duration `yaml:"idle_timeout" default:"4s" min:"100ms" max:"1h" doc:"Time that an unused connection is kept; shorter than the application keeps it."`
 	MaxBody         int64         `yaml:"max_body_bytes" default:"0" min:"0" doc:"Bytes of what may be sent to it in one request; 0 is any number."`
+}
+
+// BasicUser is as whom an application is asked that knows only HTTP Basic.
+type BasicUser struct {
+	User     string       `yaml:"user" required:"true" doc:"User name, without a colon."`
+	Password authn.Secret `yaml:"password" required:"true" doc:"Its password."`
 }
 
 // Answer is a fixed answer to every request.

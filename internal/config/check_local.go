@@ -19,7 +19,7 @@ func (c *checker) local(path string, u *Upstream) {
 	}{
 		{"url", u.URL != nil}, {"answer", u.Answer != nil && key != "answer"}, {"also", len(u.Also) > 0}, {"health", u.Health != nil},
 		{"ca", u.CA != ""}, {"server_name", u.ServerName != ""}, {"cert", u.Cert != ""}, {"key", u.Key != ""},
-		{"h2c", u.H2C}, {"host", u.Host != ""}, {"max_body_bytes", u.MaxBody > 0},
+		{"h2c", u.H2C}, {"host", u.Host != ""}, {"basic", u.Basic != nil}, {"max_body_bytes", u.MaxBody > 0},
 	} {
 		if other.given && !c.faulty(join(path, other.key)) {
 			c.fault(join(path, other.key), FaultAt{

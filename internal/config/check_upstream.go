@@ -18,6 +18,7 @@ func (c *checker) upstream(path string, u *Upstream) {
 		c.local(path, u)
 		return
 	}
+	c.basicUser(join(path, "basic"), u.Basic)
 	c.also(path, u)
 	c.tlsOf(path, u)
 	if pem, ok := c.content(join(path, "ca"), u.CA, 4<<20); ok && !x509.NewCertPool().AppendCertsFromPEM(pem) {
@@ -31,6 +32,21 @@ func (c *checker) upstream(path string, u *Upstream) {
 	}
 	if host, ok := c.host(join(path, "host"), u.Host); ok {
 		u.Host = host
+	}
+}
+
+func (c *checker) basicUser(path string, b *BasicUser) {
+	if b == nil {
+		return
+	}
+	unwritable := func(s string) bool {
+		return len(s) > 1024 || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
+	}
+	if at := join(path, "user"); !c.faulty(at) && (unwritable(b.User) || strings.Contains(b.User, ":")) {
+		c.fault(at, FaultAt{Problem: "cannot be sent", Found: quoted(b.User), Allowed: "up to 1024 bytes, no colon and no control character", Remedy: "choose another user"})
+	}
+	if at := join(path, "password"); !c.faulty(at) && unwritable(b.Password.Reveal()) {
+		c.fault(at, FaultAt{Problem: "cannot be sent", Allowed: "up to 1024 bytes, no control character such as the end of a line", Remedy: "choose another password"})
 	}
 }
 
