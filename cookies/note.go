@@ -2,9 +2,6 @@ package cookies
 
 import (
 	"context"
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/hkdf"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -63,27 +60,12 @@ const (
 	nameSumSize = 12
 )
 
-// noter seals summaries, one key for each secret: the first seals, all open.
-type noter []cipher.AEAD
+// noter seals summaries.
+type noter struct{ Vault }
 
 func newNoter(secrets [][]byte) (noter, error) {
-	var n noter
-	for _, secret := range secrets {
-		key, err := hkdf.Key(sha256.New, secret, nil, "foregate session summary 1", 32)
-		if err != nil {
-			return nil, fmt.Errorf("cookies: derive summary key: %w", err)
-		}
-		block, err := aes.NewCipher(key)
-		if err != nil {
-			return nil, fmt.Errorf("cookies: summary cipher: %w", err)
-		}
-		aead, err := cipher.NewGCMWithRandomNonce(block)
-		if err != nil {
-			return nil, fmt.Errorf("cookies: summary cipher: %w", err)
-		}
-		n = append(n, aead)
-	}
-	return n, nil
+	v, err := NewVault(secrets, "foregate session summary 1")
+	return noter{v}, err
 }
 
 // seal binds a summary to its record: moved to another it does not open. Names are
@@ -100,21 +82,17 @@ func (n noter) seal(key string, s Summary) ([]byte, error) {
 			return nil, fmt.Errorf("cookies: encode summary: %w", err)
 		}
 		if len(plain) <= noteMost-noteSeal || most == 0 {
-			return n[0].Seal(nil, nil, plain, []byte(key)), nil
+			return n.Seal(key, plain), nil
 		}
 	}
 }
 
 func (n noter) open(key string, note []byte) (s Summary, ok bool) {
-	for _, aead := range n {
-		if plain, err := aead.Open(nil, nil, note, []byte(key)); err == nil {
-			if json.Unmarshal(plain, &s) != nil {
-				return Summary{}, false
-			}
-			return s, true
-		}
+	plain, err := n.Open(key, note)
+	if err != nil || json.Unmarshal(plain, &s) != nil {
+		return Summary{}, false
 	}
-	return Summary{}, false
+	return s, true
 }
 
 // sessionKey reports whether a record is a session's: all others have a kind and a

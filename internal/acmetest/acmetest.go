@@ -20,6 +20,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -30,6 +32,7 @@ type Authority struct {
 	CA        string // PEM file with who vouches for it
 	roots     string // address of the root of what it gives
 	client    *http.Client
+	said      *output // by Pebble
 	t         *testing.T
 }
 
@@ -61,7 +64,7 @@ func Start(t *testing.T, httpAddr, tlsAddr string, life time.Duration) *Authorit
 		t.Fatal(err)
 	}
 	a.run("pebble-challtestsrv", "-defaultIPv4", "127.0.0.1", "-defaultIPv6", "", "-dns01", dns, "-http01", "", "-https01", "", "-tlsalpn01", "", "-management", dnsManage)
-	a.run("pebble", "-config", file, "-dnsserver", dns)
+	a.said = a.run("pebble", "-config", file, "-dnsserver", dns)
 	a.Directory, a.roots = "https://"+listen+"/dir", "https://"+manage+"/roots/0"
 	for deadline := time.Now().Add(15 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		resp, err := a.client.Get(a.Directory)
@@ -75,12 +78,35 @@ func Start(t *testing.T, httpAddr, tlsAddr string, life time.Duration) *Authorit
 	}
 }
 
-func (a *Authority) run(name string, args ...string) {
+// output may be read while it is written.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+// Orders is how many orders for certificates it has taken.
+func (a *Authority) Orders() int {
+	return strings.Count(a.said.String(), "to the db as an order") + strings.Count(a.said.String(), "Added order ")
+}
+
+func (a *Authority) run(name string, args ...string) *output {
 	a.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	var out bytes.Buffer
+	out := new(output)
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.Stdout, cmd.Stderr = out, out
 	cmd.Env = append(os.Environ(), "PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=20")
 	if err := cmd.Start(); err != nil {
 		a.t.Fatal(err)
@@ -89,9 +115,10 @@ func (a *Authority) run(name string, args ...string) {
 		cancel()
 		_ = cmd.Wait()
 		if a.t.Failed() {
-			a.t.Logf("%s said:\n%s", name, out.Bytes())
+			a.t.Logf("%s said:\n%s", name, out.String())
 		}
 	})
+	return out
 }
 
 // Roots are who vouches for the certificates that it gives.

@@ -33,6 +33,9 @@ type ACME struct {
 
 	HTTPAddress, HTTPSAddress string // that we listen on
 
+	Records Records // shared by replicas, which then order together; nil: Folder alone
+	Seals   Seals   // needed with Records
+
 	look time.Duration // how often it is looked whether one must be renewed; 0 is ten minutes
 }
 
@@ -51,7 +54,11 @@ func newOrders(a ACME, log *slog.Logger) (*orders, error) {
 		GetConfigForCert: func(certmagic.Certificate) (*certmagic.Config, error) { return o.config, nil }, Logger: logger,
 		RenewCheckInterval: a.look,
 	})
-	o.config = certmagic.New(o.cache, certmagic.Config{Storage: &certmagic.FileStorage{Path: a.Folder}, Logger: logger})
+	var storage certmagic.Storage = &certmagic.FileStorage{Path: a.Folder}
+	if a.Records != nil {
+		storage = newShared(a.Records, a.Seals, a.Folder, log)
+	}
+	o.config = certmagic.New(o.cache, certmagic.Config{Storage: storage, Logger: logger})
 	template := certmagic.ACMEIssuer{
 		CA: a.Directory, Email: a.Email, Agreed: true, Logger: logger,
 		DisableHTTPChallenge: !a.HTTP, DisableTLSALPNChallenge: !a.TLS,

@@ -238,7 +238,11 @@ func (fg *running) open(file *config.File, tables Tables, opened, store Store, e
 		return err
 	}
 	if file.Listen.HTTPS != "" {
-		if fg.certs, err = certificates.New(fg.log, authorityOf(file)); err != nil {
+		authority, err := authorityOf(file, store, secrets)
+		if err != nil {
+			return err
+		}
+		if fg.certs, err = certificates.New(fg.log, authority); err != nil {
 			return err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"foregate/cookies"
 	"foregate/internal/certificates"
 	"foregate/internal/config"
 )
@@ -54,16 +55,22 @@ func publicPort(file *config.File) string {
 
 // authorityOf is where certificates are ordered; nil for nowhere. What it needs to know of
 // our listeners holds until a restart.
-func authorityOf(file *config.File) *certificates.ACME {
+func authorityOf(file *config.File, store Store, secrets [][]byte) (*certificates.ACME, error) {
 	a := file.TLS.ACME
 	if a == nil {
-		return nil
+		return nil, nil //nolint:nilnil // no authority
 	}
 	takes := func(challenge string) bool { return len(a.Challenges) == 0 || slices.Contains(a.Challenges, challenge) }
-	return &certificates.ACME{
+	authority := &certificates.ACME{
 		Directory: a.Directory, Email: a.Email, CA: string(a.CA), KeyID: a.KeyID, MACKey: a.MACKey.Reveal(),
 		HTTP: file.Listen.HTTP != "" && takes(config.ChallengeHTTP), TLS: takes(config.ChallengeTLS),
 		Folder:      filepath.Join(string(file.Storage.Path), "acme"),
 		HTTPAddress: file.Listen.HTTP, HTTPSAddress: file.Listen.HTTPS,
 	}
+	if len(file.Storage.Redis.Addresses) == 0 {
+		return authority, nil
+	}
+	seals, err := cookies.NewVault(secrets, "foregate certificates 1")
+	authority.Records, authority.Seals = store, seals
+	return authority, err
 }

@@ -128,7 +128,7 @@ const (
 	ChallengeTLS  = "tls-alpn-01"
 )
 
-// acme makes sure that a challenge can arrive, and that only one Foregate orders.
+// acme makes sure that a challenge can arrive.
 func (c *checker) acme() {
 	a := c.file.TLS.ACME
 	if a == nil {
@@ -136,9 +136,6 @@ func (c *checker) acme() {
 	}
 	if c.file.Listen.HTTPS == "" {
 		c.fault("tls.acme", FaultAt{Problem: "nothing would use the certificates: listen.https is not set", Remedy: `add https: ":443" to listen, or remove acme`})
-	}
-	if len(c.file.Storage.Redis.Addresses) > 0 {
-		c.fault("tls.acme", FaultAt{Problem: "several replicas would each order certificates, and answer the others' challenges wrongly", Remedy: "have one program order them, and name the files in tls.certificates: they are read again when they change"})
 	}
 	if u, err := url.Parse(a.Directory); err != nil || u.Scheme != "https" || u.Host == "" {
 		c.fault("tls.acme.directory", FaultAt{Problem: "is not an https address", Found: quoted(a.Directory), Remedy: "write the address that the authority gives for its ACME directory"})

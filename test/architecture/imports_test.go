@@ -40,7 +40,7 @@ var may = []struct {
 	{"proxy", []string{"authn", "authn/accounts", "cookies", "upstream", "proxy/pages", "proxy/admin", "proxy/scim", "internal/onetime"}},
 	{"internal/config", []string{"authn", "authn/accounts", "internal/mail", "proxy/pages"}},
 	{"internal/address", nil},
-	{"internal/certificates", nil},
+	{"internal/certificates", []string{"cookies"}},
 	{"internal/onetime", []string{"authn"}},
 	{"internal/lockout", []string{"authn"}},
 	{"internal/queue", nil},
