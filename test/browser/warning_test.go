@@ -37,7 +37,7 @@ func TestWarningComesBeforeTheSessionEnds(t *testing.T) {
 	}
 	b.Audit("warning")
 	b.Until(shown + `.match(/in [1-8] seconds/) !== null`) // it had 14 seconds, and asking gave it no more
-	chromium.Must[bool](b, `document.activeElement.shadowRoot.activeElement.Click(); true`)
+	chromium.Must[bool](b, `document.activeElement.shadowRoot.activeElement.click(); true`)
 	b.Until(shown + ` === ""`)
 	if left := chromium.Must[float64](b, `fetch("/sso/session").then(r => r.json()).then(s => s.seconds_left)`); left < 11 {
 		t.Errorf("after the button %v seconds are left", left)
