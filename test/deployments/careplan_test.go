@@ -92,17 +92,12 @@ func TestCareplan(t *testing.T) {
 		})
 
 		t.Run("1.5 after the idle time a refresh is enough while the sign-in is current", func(t *testing.T) {
-			over := func(b *chromium.Tab) {
-				w.Eventually("the session is over", func() bool {
-					return chromium.Must[int](b, `fetch("/sso/session").then(r => r.status)`) == http.StatusUnauthorized
-				})
-			}
-			over(b)
+			signedOut(w, b)
 			b.Open(url + "/wards/7?bed=7")
 			b.Says("because nothing happened for a while")
 			b.Do(chromedp.Reload())
 			b.Says("GET /wards/7?bed=7")
-			over(b)
+			signedOut(w, b)
 			w.OP.Revoke(t, "nora")                                           // the authorisation obtained at sign-in is not renewed …
 			time.Sleep(time.Until(signedIn.Add(authorised + 2*time.Second))) // … and has run out
 			b.Open(url + "/wards/7?bed=7")

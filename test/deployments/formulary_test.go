@@ -1,7 +1,6 @@
 package deployments
 
 import (
-	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -78,9 +77,7 @@ func TestFormulary(t *testing.T) {
 
 		t.Run("2.5 after inactivity the organisation's page is asked again, unseen, and leads to the very page", func(t *testing.T) {
 			cookie := b.Cookie(at, "foregate")
-			w.Eventually("the session is over", func() bool {
-				return chromium.Must[int](b, `fetch("/sso/session").then(r => r.status)`) == http.StatusUnauthorized
-			})
+			signedOut(w, b)
 			asked := b.WatchFor("return_to=")
 			before := w.Visits()
 			b.Open(at + deep)

@@ -161,9 +161,7 @@ func TestHomewatch(t *testing.T) {
 			if status, _ := scim(w, "DELETE", "/Users/"+id, ""); status != http.StatusNoContent {
 				t.Errorf("delete: %d", status)
 			}
-			w.Eventually("who was removed is out", func() bool {
-				return chromium.Must[int](b, `fetch("/sso/session").then(r => r.status)`) == http.StatusUnauthorized
-			})
+			signedOut(w, b)
 
 			other := chromium.Open(t, "")
 			other.Open(at + "/")

@@ -5,10 +5,12 @@ package deployments
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"testing"
 	"time"
 
+	"foregate/internal/chromium"
 	"foregate/internal/ldaptest"
 	"foregate/test/deployments/world"
 )
@@ -44,4 +46,18 @@ func onBoth(t *testing.T, name string, idle time.Duration, story func(*testing.T
 		}
 		t.Run(stores, func(t *testing.T) { story(t, world.Start(t, name, o)) })
 	}
+}
+
+// signedOut waits until every replica knows that the browser's session is over: they write
+// down what people do a moment later, and ask each other.
+func signedOut(w *world.World, b *chromium.Tab) {
+	w.T.Helper()
+	w.Eventually("the session is over", func() bool {
+		for range 4 {
+			if chromium.Must[int](b, `fetch("/sso/session").then(r => r.status)`) != http.StatusUnauthorized {
+				return false
+			}
+		}
+		return true
+	})
 }
