@@ -120,7 +120,7 @@ type Form struct {
 
 	// Facts are what the words of the step speak of: "address" (where a code went),
 	// "minutes" (how long it holds), "url" and "secret" (of an authenticator app that is
-	// set up), "codes" (recovery codes, one a line), "more" (how many further answers there are), "change" (the address of a page where
+	// set up), "codes" (recovery codes, one a line), "more" (how many further answers there are), "unsent" (not empty: no code went there), "change" (the address of a page where
 	// a password is changed). May be nil.
 	Facts map[string]string
 }

@@ -55,7 +55,7 @@ func (s *Server) askForProof(x *exchange, r *http.Request, m *Method, a *authn.A
 	if err != nil {
 		return err
 	}
-	return s.reply(x, r, m, a, proofForm(p.Verify, problem))
+	return s.reply(x, r, m, a, unsentForm(p.Verify, problem))
 }
 
 // sendProof has a code made and sent. It returns what to tell the person if none is.
@@ -84,6 +84,15 @@ func (s *Server) sendProof(ctx context.Context, x *exchange, r *http.Request, m 
 	return "", nil
 }
 
+// unsentForm is proofForm, which does not speak of a code that was not sent.
+func unsentForm(v accounts.Verify, problem string) authn.Form {
+	form := proofForm(v, problem)
+	if problem != "" {
+		form.Facts["unsent"] = "yes"
+	}
+	return form
+}
+
 func proofForm(v accounts.Verify, problem string) authn.Form {
 	return authn.Form{
 		Step:    stepProof,
@@ -109,7 +118,7 @@ func (s *Server) proof(ctx context.Context, x *exchange, r *http.Request, m *Met
 		if err != nil {
 			return err
 		}
-		return s.reply(x, r, m, a, proofForm(p.Verify, problem))
+		return s.reply(x, r, m, a, unsentForm(p.Verify, problem))
 	}
 	address, err := s.Codes.Check(ctx, a, r.PostForm.Get(fieldCode))
 	switch {

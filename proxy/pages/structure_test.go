@@ -433,3 +433,16 @@ func TestAccountEndsOtherSessionsAndNotThisOne(t *testing.T) {
 		t.Error("there is something to end where nobody else is signed in")
 	}
 }
+
+// TestNobodyIsToldOfACodeThatWasNotSent beside the words that it could not be.
+func TestNobodyIsToldOfACodeThatWasNotSent(t *testing.T) {
+	form := authn.Form{
+		Step: "proof", Fields: []authn.Field{{Name: "code", Kind: "code", Label: "Code from the e-mail"}},
+		Problem: "The code could not be sent.", Facts: map[string]string{"address": "n•••@hospital.example", "minutes": "10", "unsent": "yes"},
+	}
+	w := httptest.NewRecorder()
+	newPages(t).Write(w, http.StatusOK, pages.Reader{}, careplan, pages.FormPage{Action: "/sso/start/entra", Form: form})
+	if body := w.Body.String(); strings.Contains(body, "We have sent") || strings.Contains(body, "take a minute") || !strings.Contains(body, "could not be sent") {
+		t.Errorf("the page says:\n%s", body)
+	}
+}

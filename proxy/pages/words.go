@@ -106,6 +106,9 @@ func (f FormPage) english(t *tongue) stepWords {
 			w.Lead = t.with("You sign in here this way for the first time. We have sent a code to {{.address}}: type it here, and you will not be asked again.", "address", address)
 		}
 		w.More = t.holds(f.Form.Facts["minutes"])
+		if f.Form.Facts["unsent"] != "" {
+			w.Lead, w.More = "You sign in here this way for the first time. A code that is sent to the address on your account shows that it is yours.", ""
+		}
 		return w
 	case "totp":
 		return stepWords{heading: "Enter the code from your app", Button: "Continue",
