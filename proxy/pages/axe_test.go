@@ -147,6 +147,9 @@ func TestEveryPageIsAccessible(t *testing.T) {
 					t.Fatal(err)
 				}
 				do(t, ctx, chromedp.EmulateViewport(v.width, 800), scheme(v.scheme), chromedp.Navigate(origin+"/"+name+"/"+v.look+"/"+l.Tag))
+				if err := scripts(ctx, true); err != nil { // axe is one; those of the page have had their time
+					t.Fatal(err)
+				}
 				evaluate[json.RawMessage](t, ctx, axe+"; true")
 				for _, fault := range evaluate[[]string](t, ctx, runAxe) {
 					t.Errorf("%s, %s, %+v: %s", name, l.Tag, v, fault)
