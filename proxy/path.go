@@ -41,6 +41,20 @@ func readPath(r *http.Request, raw bool) (Path, error) {
 	return readOddPath(r, raw)
 }
 
+// oneTarget refuses what HTTP/2 lets a client say and HTTP/1 would not: a ":path" that is no
+// path or holds a space, and a Host beside another ":authority" (RFC 9113, section 8.3.1).
+func oneTarget(r *http.Request) error {
+	for _, host := range r.Header["Host"] {
+		if !strings.EqualFold(host, r.Host) {
+			return refuse(http.StatusBadRequest, "a Host that is not the :authority")
+		}
+	}
+	if target := r.RequestURI; target != "*" && !strings.HasPrefix(target, "/") || strings.ContainsFunc(target, func(c rune) bool { return c <= ' ' || c == 0x7f }) {
+		return refuse(http.StatusBadRequest, "a :path that is none")
+	}
+	return nil
+}
+
 type shape int
 
 const (

@@ -167,6 +167,11 @@ func (s *Server) serve(x *exchange, r *http.Request) error {
 	if len(r.RequestURI) > s.MaxTarget {
 		return refuse(http.StatusRequestURITooLong, "request target of %d bytes", len(r.RequestURI))
 	}
+	if r.ProtoMajor >= 2 {
+		if err := oneTarget(r); err != nil {
+			return err
+		}
+	}
 	path, err := readPath(r, app.RawPath)
 	if err != nil {
 		return err
