@@ -111,6 +111,7 @@ func TestFederationByPeopleWithoutScripts(t *testing.T) {
 		t.Errorf("remembered as %q", cookie)
 	}
 	find("hopital elsew")
+	b.Until(`document.readyState === "complete" && !document.body.innerText.includes("Ysbyty")`) // both were shown before
 	b.Says("St Elsewhere Hôpital")
 	b.Click(`button[name=provider]`)
 	b.SignInAtSSP(ssptest.Alice, ssptest.AlicePassword)
