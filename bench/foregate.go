@@ -29,6 +29,7 @@ type foregate struct {
 type setting struct {
 	name   string
 	access bool   // the access log is written
+	https  string // address for https; empty: none
 	method string // YAML of the one sign-in method
 	redis  string // address of the Redis that has the sessions; empty: the embedded store
 	prefix string // of its keys there; empty: the default
@@ -83,6 +84,11 @@ func foregateConfig(listen, admin, dir, upstream string, set setting) string {
 	if set.access {
 		level = "info"
 	}
+	hosts, https := fmt.Sprintf("%q", listen), ""
+	if set.https != "" {
+		hosts += ", " + secureHost
+		https = fmt.Sprintf("\n  https: %q", set.https)
+	}
 	shared := ""
 	if set.redis != "" {
 		prefix := set.prefix
@@ -93,7 +99,7 @@ func foregateConfig(listen, admin, dir, upstream string, set setting) string {
 	}
 	return fmt.Sprintf(`listen:
   drain: 0s
-  http: %q
+  http: %q%s
   admin: %q
 storage:
   path: %q%s
@@ -105,10 +111,10 @@ methods:
 %s
 apps:
   - name: bench
-    hosts: [%q]
+    hosts: [%s]
     upstream: {url: "http://%s"}
     methods: [bench]
-%s`, listen, admin, filepath.Join(dir, "data"), shared, level, set.access, set.method, listen, upstream, set.more)
+%s`, listen, https, admin, filepath.Join(dir, "data"), shared, level, set.access, set.method, hosts, upstream, set.more)
 }
 
 // localMethod keeps the one user in the configuration.

@@ -11,7 +11,7 @@ import (
 // order tells the load generator what to do. It is read from standard input, so
 // that no cookie shows in the list of processes.
 type order struct {
-	Kind     string        // "page", "events", "upload", "download", "sign-in" or "rush"
+	Kind     string        // "page", "events", "upload", "download", "sign-in", "rush" or "handshake"
 	Addr     string        // host:port to dial
 	Host     string        // Host header
 	Path     string        // path and query
@@ -27,6 +27,8 @@ type order struct {
 	User     string        // sign-in: what is put into the form; rush: with %d, of whom there are People
 	People   int           // rush
 	Password string        //
+	Root     string        // handshake: PEM certificate to trust; Host is the name that is asked for
+	Resume   bool          // handshake: by the ticket of a first one
 }
 
 // outcome is what the load generator answers on standard output.
@@ -71,6 +73,8 @@ func (o *order) carryOut(ctx context.Context) (outcome, error) {
 		return signIns(ctx, o)
 	case "rush":
 		return rush(ctx, o)
+	case "handshake":
+		return handshakes(ctx, o)
 	}
 	return outcome{}, fmt.Errorf("no such kind of load")
 }

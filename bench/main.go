@@ -26,6 +26,7 @@ import (
 const (
 	roleUpstream = "role-upstream"
 	roleBare     = "role-bare"
+	roleSecure   = "role-bare-tls"
 	roleReply    = "role-reply"
 	roleProvider = "role-provider"
 	roleLoad     = "role-load"
@@ -51,6 +52,8 @@ func run(ctx context.Context, args []string) error {
 			return upstreamRole(ctx, args[1], os.Stdout)
 		case roleBare:
 			return bareRole(ctx, args[1], os.Stdout)
+		case roleSecure:
+			return secureBareRole(ctx, args[1], os.Stdout)
 		case roleReply:
 			return replyRole(ctx, args[1], os.Stdout)
 		case roleProvider:
@@ -136,6 +139,7 @@ func (s *stand) measure(ctx context.Context, progress io.Writer) *report {
 		{"pages of our own", s.ownPages},
 		{"refusals", s.refusals},
 		{"forward auth", s.checks},
+		{"TLS handshakes", s.handshaking},
 		{"transfers", s.transfers},
 		{"sign-in by OpenID Connect", s.signingIn},
 		{"sign-in with a password", s.passwords},

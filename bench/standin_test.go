@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 	defer stop()
 	var err error
 	switch os.Args[1] {
-	case roleUpstream, roleBare, roleReply, roleProvider, roleLoad:
+	case roleUpstream, roleBare, roleSecure, roleReply, roleProvider, roleLoad:
 		err = run(ctx, os.Args[1:])
 	case "hash-password":
 		fmt.Println("hashed:\n$argon2id$stand-in")
@@ -68,7 +68,7 @@ type standIn struct {
 	attempts map[string]string // attempt or state to PKCE verifier
 }
 
-var listed = regexp.MustCompile(`(http|admin|issuer|url|addresses): \[?"?([^"\s}\]]+)`)
+var listed = regexp.MustCompile(`(https?|cert|key|admin|issuer|url|addresses): \[?"?([^"\s}\]]+)`)
 
 func serveStandIn(ctx context.Context, conf string) error {
 	data, err := os.ReadFile(conf)
@@ -81,8 +81,16 @@ func serveStandIn(ctx context.Context, conf string) error {
 	}
 	signal.Ignore(syscall.SIGHUP) // it answers questions all the time
 	var all []listening
+	proxy := newStandIn(found["url"], found["issuer"], found["addresses"])
+	if found["https"] != "" {
+		l, err := listenSecure(found["https"], found["cert"], found["key"])
+		if err != nil {
+			return err
+		}
+		all = append(all, listening{l, proxy})
+	}
 	for name, h := range map[string]http.Handler{
-		"http":  newStandIn(found["url"], found["issuer"], found["addresses"]),
+		"http":  proxy,
 		"admin": http.HandlerFunc(serveStandInFigures),
 	} {
 		l, err := net.Listen("tcp", found[name])
