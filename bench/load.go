@@ -11,7 +11,7 @@ import (
 // order tells the load generator what to do. It is read from standard input, so
 // that no cookie shows in the list of processes.
 type order struct {
-	Kind     string        // "page", "events", "upload", "download", "sign-in", "rush" or "handshake"
+	Kind     string        // "page", "events", "upload", "download", "sign-in", "rush", "handshake" or "sockets"
 	Addr     string        // host:port to dial
 	Host     string        // Host header
 	Path     string        // path and query
@@ -73,6 +73,8 @@ func (o *order) carryOut(ctx context.Context) (outcome, error) {
 		return signIns(ctx, o)
 	case "rush":
 		return rush(ctx, o)
+	case "sockets":
+		return sockets(ctx, o)
 	case "handshake":
 		return handshakes(ctx, o)
 	}

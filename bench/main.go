@@ -140,6 +140,7 @@ func (s *stand) measure(ctx context.Context, progress io.Writer) *report {
 		{"refusals", s.refusals},
 		{"forward auth", s.checks},
 		{"TLS handshakes", s.handshaking},
+		{"idle WebSockets", s.openSockets},
 		{"transfers", s.transfers},
 		{"sign-in by OpenID Connect", s.signingIn},
 		{"sign-in with a password", s.passwords},

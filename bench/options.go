@@ -20,6 +20,7 @@ type options struct {
 	stock     int   // sessions in a store
 	transfer  int64 // MiB of the large bodies
 	rush      int   // people who sign in at a directory in one moment
+	sockets   int   // idle WebSockets
 	only      string
 	algorithm string
 	limit     time.Duration
@@ -55,6 +56,7 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	f.IntVar(&o.stock, "stock", 100_000, "sessions that each store is filled with; 0 leaves that out")
 	f.Int64Var(&o.transfer, "transfer", 1024, "`MiB` of the large bodies")
 	f.IntVar(&o.rush, "rush", 10_000, "people who sign in at a directory in one moment")
+	f.IntVar(&o.sockets, "sockets", 10_000, "idle WebSockets, as far as the limit of open files allows")
 	f.StringVar(&o.only, "only", "", "measure only what has this `text` in its name, such as Redis")
 	f.StringVar(&o.algorithm, "algorithm", "RS256", "how the stub provider signs: RS256 or ES256")
 	f.DurationVar(&o.limit, "limit", 9*time.Minute, "stop measuring after this time; building is not counted")
@@ -65,7 +67,7 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	f.StringVar(&o.upstreamListen, "upstream", loopback, "`address` of bench's own upstream, for peers to forward to")
 	f.StringVar(&o.json, "json", "", "also write the report to this `file`")
 	f.BoolVar(&o.check, "check", false, "exit 1 unless every goal is met")
-	quick := f.Bool("quick", false, "3 rounds of 1 s, 500 sessions, a stock of 5000, 256 MiB, a rush of 2000, unless said otherwise: a look, not a measurement")
+	quick := f.Bool("quick", false, "3 rounds of 1 s, 500 sessions, a stock of 5000, 256 MiB, a rush and WebSockets of 2000, unless said otherwise: a look, not a measurement")
 	f.Func("target", "`name=URL` of a proxy that is listening already; may be repeated", func(v string) error {
 		return o.addPeer(v)
 	})
@@ -90,7 +92,7 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 func hurry(f *flag.FlagSet) error {
 	given := make(map[string]bool)
 	f.Visit(func(g *flag.Flag) { given[g.Name] = true })
-	for name, value := range map[string]string{"rounds": "3", "length": "1s", "sessions": "500", "stock": "5000", "transfer": "256", "rush": "2000"} {
+	for name, value := range map[string]string{"rounds": "3", "length": "1s", "sessions": "500", "stock": "5000", "transfer": "256", "rush": "2000", "sockets": "2000"} {
 		if given[name] {
 			continue
 		}
@@ -105,8 +107,8 @@ func (o *options) validate(rest []string) error {
 	switch {
 	case len(rest) > 0:
 		return fmt.Errorf("unexpected argument %q", rest[0])
-	case o.rounds < 1 || o.conns < 1 || o.sessions < 1 || o.transfer < 1 || o.rush < 1:
-		return errors.New("-rounds, -conns, -sessions, -transfer and -rush must be at least 1")
+	case o.rounds < 1 || o.conns < 1 || o.sessions < 1 || o.transfer < 1 || o.rush < 1 || o.sockets < 1:
+		return errors.New("-rounds, -conns, -sessions, -transfer, -rush and -sockets must be at least 1")
 	case o.length < 100*time.Millisecond || o.length > longestRun/2:
 		return fmt.Errorf("-length must be between 100ms and %v", longestRun/2)
 	case o.algorithm != "RS256" && o.algorithm != "ES256":

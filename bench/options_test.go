@@ -32,7 +32,7 @@ func TestPeersAreReadInTheirOrder(t *testing.T) {
 
 func TestQuickIsShortWhereNothingElseIsSaid(t *testing.T) {
 	o, err := parseOptions([]string{"-sessions", "7", "-quick"}, io.Discard)
-	if err != nil || o.rounds != 3 || o.length != time.Second || o.short() != 500*time.Millisecond || o.sessions != 7 {
+	if err != nil || o.rounds != 3 || o.length != time.Second || o.short() != 500*time.Millisecond || o.sessions != 7 || o.sockets != 2000 {
 		t.Errorf("options = %+v, %v", o, err)
 	}
 }

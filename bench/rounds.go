@@ -11,9 +11,10 @@ import (
 // sample is one run against one target.
 type sample struct {
 	outcome
-	cpu     time.Duration // of the target's processes, during the run
-	rss     int64         // their highest, in bytes
-	foreign float64       // share of the proxy's core that others took
+	cpu       time.Duration // of the target's processes, during the run
+	rss       int64         // their highest, in bytes
+	rssBefore int64         // when it began, in bytes
+	foreign   float64       // share of the proxy's core that others took
 }
 
 // perRequest is CPU microseconds for each completed request. It is NaN when
@@ -75,7 +76,7 @@ func (s *stand) run(ctx context.Context, j job) (sample, error) {
 		return sample{}, err
 	}
 	busyAfter, _ := coreBusy(s.proxyCore)
-	got := sample{outcome: out, cpu: after.cpu - before.cpu, rss: max(highest, after.rss)}
+	got := sample{outcome: out, cpu: after.cpu - before.cpu, rss: max(highest, after.rss), rssBefore: before.rss}
 	if s.pins && len(j.proc) > 0 {
 		got.foreign = max(0, float64(busyAfter-busyBefore-got.cpu)/float64(time.Since(began)))
 	}

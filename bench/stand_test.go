@@ -34,7 +34,7 @@ func TestEveryStageMeasuresAStandIn(t *testing.T) {
 	if len(unknown) > 0 {
 		t.Errorf("goals without a figure: %v", unknown)
 	}
-	for _, id := range []string{"P1", "P4", "P5", "P6", "P7", "P8", "P9", "P10", "P12", "P13", "P14", "P15", "P17", "P18", "P19", "store", "flat", "redis", "stock", "LDAP", "check", "tls"} {
+	for _, id := range []string{"P1", "P4", "P5", "P6", "P7", "P8", "P9", "P10", "P12", "P13", "P14", "P15", "P17", "P18", "P19", "store", "flat", "redis", "stock", "LDAP", "check", "tls", "ws"} {
 		if !strings.Contains(goalIDs(r), " "+id+" ") {
 			t.Errorf("no goal %s was judged, only%s", id, goalIDs(r))
 		}
@@ -43,7 +43,7 @@ func TestEveryStageMeasuresAStandIn(t *testing.T) {
 	if err := r.write(&out); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"Signed-in GET of 1 KiB, 16 at once", "Sign-in by a partner's token", "Sign-in by SAML", "TLS 1.3 handshake, resumed", "foregate-jwe", nameBare, nameOurs, nameLogged, "others"} {
+	for _, want := range []string{"Signed-in GET of 1 KiB, 16 at once", "Sign-in by a partner's token", "Sign-in by SAML", "TLS 1.3 handshake, resumed", "200 WebSockets", "foregate-jwe", nameBare, nameOurs, nameLogged, "others"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the report lacks %q:\n%s", want, out.String())
 		}
@@ -105,7 +105,7 @@ func openTestStand(t *testing.T) *stand {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o, err := parseOptions([]string{"-rounds", "1", "-length", "600ms", "-conns", "16", "-sessions", "300", "-stock", "100", "-transfer", "4", "-rush", "40"}, io.Discard)
+	o, err := parseOptions([]string{"-rounds", "1", "-length", "600ms", "-conns", "16", "-sessions", "300", "-stock", "100", "-transfer", "4", "-rush", "40", "-sockets", "200"}, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,6 +22,7 @@ const (
 //	GET  /who            1 KiB, and who the proxy says is asking in the mark
 //	GET  /bytes?n=N      N bytes, with a Content-Length
 //	GET  /events?every=D an endless stream of events, one in each D
+//	GET  /socket         a WebSocket that answers a text with the same
 //	POST /sink           reads the body and answers with its length
 //	POST /echo           answers with the body
 func upstreamHandler() http.Handler {
@@ -44,6 +45,7 @@ func upstreamHandler() http.Handler {
 	})
 	mux.HandleFunc("GET /bytes", serveBytes)
 	mux.HandleFunc("GET /events", serveEvents)
+	mux.HandleFunc("GET /socket", serveSocket)
 	mux.HandleFunc("POST /sink", func(w http.ResponseWriter, r *http.Request) {
 		n, err := io.Copy(io.Discard, r.Body)
 		if err != nil {
@@ -101,6 +103,28 @@ func serveEvents(w http.ResponseWriter, r *http.Request) {
 		if err := out.Flush(); err != nil {
 			return
 		}
+	}
+}
+
+// socketAccepted is the answer to socketHandshake.
+const socketAccepted = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+
+// serveSocket opens the WebSocket that the load generator asks for, whose key and frame
+// are always the same (RFC 6455, sections 4.2.2 and 5.2).
+func serveSocket(w http.ResponseWriter, _ *http.Request) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	defer conn.Close()
+	_, err = io.WriteString(conn, socketAccepted)
+	got := make([]byte, len(askedFrame))
+	for err == nil {
+		if _, err = io.ReadFull(conn, got); err != nil || string(got) != askedFrame {
+			return
+		}
+		_, err = io.WriteString(conn, answeredFrame)
 	}
 }
 
