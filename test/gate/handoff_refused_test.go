@@ -39,7 +39,7 @@ func TestTK3EveryRefusalIsTheSame(t *testing.T) {
 	at(f, p.host).get("/?" + used.Encode())
 	at(f, m.host).get("/?" + usedThere.Encode())
 	flip := func(s string) string {
-		return s[:len(s)-6] + map[bool]string{true: "B", false: "A"}[s[len(s)-6] == 'A'] + s[len(s)-5:]
+		return s[:len(s)-6] + map[bool]string{true: "1", false: "0"}[s[len(s)-6] == '0'] + s[len(s)-5:]
 	}
 	cut := func(s string) string { return s[:len(s)-4] }
 	to := func(s string) func(string) string { return func(string) string { return s } }
