@@ -3,12 +3,14 @@ package partner
 import (
 	"io"
 	"log"
+	"net/http"
 	"net/http/cgi"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // page is one reference implementation, as this test runs it.
@@ -213,6 +215,17 @@ http {
 }`, dir, front, back, protect)
 	if !run(t, dir, nil, "nginx", "-p", dir, "-c", conf).listens(t, front) {
 		t.Fatal("nginx ended at once")
+	}
+	// Mono listens before it answers.
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		resp, err := http.Get("http://" + front + "/Token.ashx")
+		if err != nil {
+			continue
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != http.StatusBadGateway {
+			break
+		}
 	}
 	return "http://" + front
 }
