@@ -57,9 +57,60 @@ func TestCommandsOfDocumentsExist(t *testing.T) {
 	}
 }
 
-// checkCommand looks for a line's commands; a|b stands for both.
+// TestCommandsOfDocumentsAreRun by a story in test/stories or by a test.
+func TestCommandsOfDocumentsAreRun(t *testing.T) {
+	var scripts, tests strings.Builder
+	for pattern, into := range map[string]*strings.Builder{"test/stories/*.txtar": &scripts, "test/*/*_test.go": &tests, "test/deployments/world/*.go": &tests, "bench/*.go": &tests, "*_test.go": &tests} {
+		files, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			if filepath.Base(f) != "commands_test.go" {
+				into.WriteString(read(t, f))
+			}
+		}
+	}
+	seen := make(map[string]bool)
+	for _, doc := range documents(t) {
+		text := read(t, doc)
+		for _, m := range append(codeSpan.FindAllStringSubmatch(text, -1), codeLine.FindAllStringSubmatch(text, -1)...) {
+			for _, way := range waysOf(m[1]) {
+				_, depth := helpOf(way)
+				seen[strings.Join(way[:depth], " ")] = true
+			}
+		}
+	}
+	for path := range seen {
+		quoted := `"` + strings.ReplaceAll(path, " ", `", "`) + `"`
+		if !strings.Contains(scripts.String(), "foregate "+path) && !strings.Contains(tests.String(), quoted) {
+			t.Errorf("no test runs foregate %s", path)
+		}
+	}
+	if len(seen) < 30 {
+		t.Errorf("found only %d commands; the test looks in the wrong place", len(seen))
+	}
+}
+
+// checkCommand looks for a line's commands.
 func checkCommand(t *testing.T, doc, line string) {
 	t.Helper()
+	for _, way := range waysOf(line) {
+		help, depth := helpOf(way)
+		if depth == 0 {
+			t.Errorf("%s: no such command: %s", doc, line)
+			continue
+		}
+		for _, flag := range longFlag.FindAllString(line, -1) {
+			if !strings.Contains(help, flag+" ") && !strings.Contains(help, flag+"\n") && flag != "--help" {
+				t.Errorf("%s: %s knows no %s: %s", doc, strings.Join(way[:depth], " "), flag, line)
+			}
+		}
+	}
+}
+
+// waysOf are the words of a line that may be commands; a|b makes two of it.
+func waysOf(line string) [][]string {
 	line, _, _ = strings.Cut(line, "  #")
 	line, _, _ = strings.Cut(line, "    ") // what follows explains
 	ways := [][]string{nil}
@@ -75,18 +126,7 @@ func checkCommand(t *testing.T, doc, line string) {
 		}
 		ways = next
 	}
-	for _, way := range ways {
-		help, depth := helpOf(way)
-		if depth == 0 {
-			t.Errorf("%s: no such command: %s", doc, line)
-			continue
-		}
-		for _, flag := range longFlag.FindAllString(line, -1) {
-			if !strings.Contains(help, flag+" ") && !strings.Contains(help, flag+"\n") && flag != "--help" {
-				t.Errorf("%s: %s knows no %s: %s", doc, strings.Join(way[:depth], " "), flag, line)
-			}
-		}
-	}
+	return ways
 }
 
 // helpOf is the help of the command that most of the words name; depth is how many do.
