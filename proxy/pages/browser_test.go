@@ -47,7 +47,11 @@ func openBrowser(t *testing.T) context.Context {
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"),
 	)
-	ctx, stop := context.WithTimeout(t.Context(), 5*time.Minute)
+	patience := 5 * time.Minute
+	if os.Getenv("AXE") == "all" {
+		patience = time.Hour
+	}
+	ctx, stop := context.WithTimeout(t.Context(), patience)
 	ctx, kill := chromedp.NewExecAllocator(ctx, options...)
 	ctx, _ = chromedp.NewContext(ctx)
 	t.Cleanup(func() { kill(); stop() })
