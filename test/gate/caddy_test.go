@@ -1,7 +1,6 @@
 package gate
 
 import (
-	"bytes"
 	"net"
 	"net/http"
 	"net/url"
@@ -26,27 +25,9 @@ func caddy(t *testing.T, f *foregate) (addr string) {
 	if err := os.WriteFile(file, []byte("{\n\tadmin off\n\tauto_https off\n}\n"+site), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var out bytes.Buffer
 	cmd := exec.Command("caddy", "run", "--config", file, "--adapter", "caddyfile")
-	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
-	if err := cmd.Start(); err != nil {
-		t.Fatal("caddy: ", err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(os.Interrupt)
-		_ = cmd.Wait()
-		if t.Failed() {
-			t.Logf("caddy said:\n%s", out.String())
-		}
-	})
-	until(t, "caddy listens", func() bool {
-		conn, err := net.Dial("tcp", addr)
-		if err == nil {
-			_ = conn.Close()
-		}
-		return err == nil
-	})
+	runFront(t, addr, dir, cmd)
 	return addr
 }
 

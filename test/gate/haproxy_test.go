@@ -1,7 +1,6 @@
 package gate
 
 import (
-	"bytes"
 	"io"
 	"net"
 	"net/http"
@@ -32,26 +31,7 @@ func haproxyAsking(t *testing.T, f *foregate) (addr string) {
 	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var out bytes.Buffer
-	cmd := exec.Command(path, "-db", "-f", file)
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal("haproxy: ", err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(os.Interrupt)
-		_ = cmd.Wait()
-		if t.Failed() {
-			t.Logf("haproxy said:\n%s", out.String())
-		}
-	})
-	until(t, "haproxy listens", func() bool {
-		conn, err := net.Dial("tcp", addr)
-		if err == nil {
-			_ = conn.Close()
-		}
-		return err == nil
-	})
+	runFront(t, addr, filepath.Dir(file), exec.Command(path, "-db", "-f", file))
 	return addr
 }
 

@@ -1,7 +1,6 @@
 package gate
 
 import (
-	"bytes"
 	"fmt"
 	"net"
 	"net/http"
@@ -60,27 +59,7 @@ func nginx(t *testing.T, f *foregate) (addr string) {
 			t.Fatal(err)
 		}
 	}
-	var out bytes.Buffer
-	cmd := exec.Command(path, "-c", file)
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal("nginx: ", err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(os.Interrupt)
-		_ = cmd.Wait()
-		if t.Failed() {
-			log, _ := os.ReadFile(filepath.Join(dir, "error.log"))
-			t.Logf("nginx said:\n%s%s", out.String(), log)
-		}
-	})
-	until(t, "nginx listens", func() bool {
-		conn, err := net.Dial("tcp", addr)
-		if err == nil {
-			_ = conn.Close()
-		}
-		return err == nil
-	})
+	runFront(t, addr, dir, exec.Command(path, "-c", file))
 	return addr
 }
 
