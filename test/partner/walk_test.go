@@ -1,14 +1,14 @@
 package partner
 
 import (
-	"context"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
+
+	"foregate/internal/chromium"
 )
 
 const cookieName = "__Host-foregate"
@@ -21,13 +21,13 @@ func (w *world) walk(t *testing.T) {
 	cookies := make(map[string]string)
 	for _, form := range w.forms {
 		origin := "https://" + w.host(form)
-		b.open(w.intranetURL(form, "/"))
-		b.click("#link")
+		b.Open(w.intranetURL(form, "/"))
+		b.Click("#link")
 		b.shows(origin + "/")
 		if visits := w.visitsOf(form); visits[0] != "" {
 			t.Errorf("%s: the page was asked for %q", form, visits)
 		}
-		b.click("#deep")
+		b.Click("#deep")
 		b.shows(origin + deepLink)
 		if cookies[form] = b.cookie(origin); cookies[form] == "" {
 			t.Fatalf("%s: no session", form)
@@ -38,7 +38,7 @@ func (w *world) walk(t *testing.T) {
 		w.sessionEnds(t, form, cookies[form])
 		before := len(w.visitsOf(form)) // 1, unless this machine is slow
 		// As from a bookmark; nobody presses anything on the way.
-		b.open(origin + deepLink)
+		b.Open(origin + deepLink)
 		b.shows(origin + deepLink)
 		visits := w.visitsOf(form)[before:]
 		if len(visits) != 1 || visits[0] != "return_to="+url.QueryEscape(origin+deepLink) {
@@ -66,58 +66,24 @@ func (w *world) walk(t *testing.T) {
 }
 
 // tab is a browser's window.
-type tab struct {
-	t   *testing.T
-	ctx context.Context
-}
+type tab struct{ *chromium.Tab }
 
-// openBrowser starts Chromium with an empty profile. It reaches this machine only.
-func openBrowser(t *testing.T, pin string) *tab {
+// openBrowser starts one that trusts the certificate with that pin.
+func openBrowser(t *testing.T, pin string) tab {
 	t.Helper()
-	need(t, "chromium")
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath("chromium"), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
-		chromedp.Flag("disable-quic", true),
-		chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("host-resolver-rules", "MAP *.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"),
-		chromedp.Flag("ignore-certificate-errors-spki-list", pin),
-	)
-	ctx, stop := context.WithTimeout(context.Background(), 2*patience)
-	ctx, kill := chromedp.NewExecAllocator(ctx, options...)
-	ctx, end := chromedp.NewContext(ctx)
-	t.Cleanup(func() { end(); kill(); stop() })
-	// The browser lives as long as the context of the first step.
-	if err := chromedp.Do(ctx, chromedp.Navigate("about:blank")); err != nil {
-		t.Fatal(err)
-	}
-	return &tab{t, ctx}
+	return tab{chromium.Open(t, "", chromedp.Flag("ignore-certificate-errors-spki-list", pin))}
 }
-
-func (b *tab) do(step chromedp.Action[chromedp.Void]) {
-	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
-	defer cancel()
-	if err := chromedp.Do(ctx, step); err != nil {
-		b.t.Fatal(err)
-	}
-}
-
-func (b *tab) open(address string) { b.t.Helper(); b.do(chromedp.Navigate(address)) }
-func (b *tab) click(css string)    { b.t.Helper(); b.do(chromedp.Click(chromedp.CSS(css))) }
 
 // ask evaluates an expression that is a text. Between two pages it is "".
-func (b *tab) ask(script string) string {
-	got, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](script, chromedp.EvalAwaitPromise))
-	if err != nil {
-		return ""
-	}
+func (b tab) ask(script string) string {
+	got, _ := chromium.Ask[string](b.Tab, script)
 	return got
 }
 
 // shows waits until the browser is at an address of the application, which knows
 // alice there.
-func (b *tab) shows(address string) {
-	b.t.Helper()
+func (b tab) shows(address string) {
+	b.T.Helper()
 	want := address + " st-elsewhere:alice Alice Archer"
 	const script = `document.readyState === "complete" && document.title === "Formulary" ? location.href + " " + document.querySelector("#user").innerText + " " + document.querySelector("#name").innerText : ""`
 	for deadline := time.Now().Add(patience / 2); ; {
@@ -126,39 +92,27 @@ func (b *tab) shows(address string) {
 			return
 		}
 		if time.Now().After(deadline) {
-			b.t.Fatalf("the browser shows %q, want %q; it is at %s", got, want, b.ask(`location.href + "\n" + document.body.innerText`))
+			b.T.Fatalf("the browser shows %q, want %q; it is at %s", got, want, b.ask(`location.href + "\n" + document.body.innerText`))
 		}
 		<-time.After(20 * time.Millisecond)
 	}
 }
 
-func (b *tab) cookie(origin string) string {
-	b.t.Helper()
-	r, err := chromedp.Call(b.ctx, network.GetCookies, network.GetCookiesParams{URLs: []string{origin + "/"}})
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	for _, c := range r.Cookies {
-		if c.Name == cookieName {
-			return c.Value
-		}
-	}
-	return ""
-}
+func (b tab) cookie(origin string) string { return b.Cookie(origin+"/", cookieName) }
 
 // history is where the browser has been, as its back button knows it.
-func (b *tab) history() []string {
-	b.t.Helper()
-	h, err := chromedp.Run(b.ctx, chromedp.NavigationEntries())
+func (b tab) history() []string {
+	b.T.Helper()
+	h, err := chromedp.Run(b.Ctx, chromedp.NavigationEntries())
 	if err != nil {
-		b.t.Fatal(err)
+		b.T.Fatal(err)
 	}
 	var all []string
 	for _, e := range h.Entries {
 		all = append(all, e.URL)
 	}
 	if len(all) < 4 {
-		b.t.Errorf("the history is only %q", all)
+		b.T.Errorf("the history is only %q", all)
 	}
 	return all
 }
