@@ -238,9 +238,11 @@ func (fg *running) open(file *config.File, tables Tables, opened, store Store, e
 		return err
 	}
 	if file.Listen.HTTPS != "" {
-		authority, err := authorityOf(file, store, secrets)
-		if err != nil {
-			return err
+		var authority *certificates.ACME
+		if file.TLS.ACME != nil {
+			if authority, err = authorityOf(file, store, secrets); err != nil {
+				return err
+			}
 		}
 		if fg.certs, err = certificates.New(fg.log, authority); err != nil {
 			return err

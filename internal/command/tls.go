@@ -53,13 +53,10 @@ func publicPort(file *config.File) string {
 	return port
 }
 
-// authorityOf is where certificates are ordered; nil for nowhere. What it needs to know of
-// our listeners holds until a restart.
+// authorityOf is where certificates are ordered, by a file that names an authority. What it
+// needs to know of our listeners holds until a restart.
 func authorityOf(file *config.File, store Store, secrets [][]byte) (*certificates.ACME, error) {
 	a := file.TLS.ACME
-	if a == nil {
-		return nil, nil //nolint:nilnil // no authority
-	}
 	takes := func(challenge string) bool { return len(a.Challenges) == 0 || slices.Contains(a.Challenges, challenge) }
 	authority := &certificates.ACME{
 		Directory: a.Directory, Email: a.Email, CA: string(a.CA), KeyID: a.KeyID, MACKey: a.MACKey.Reveal(),

@@ -127,7 +127,7 @@ func (p *person) live() {
 		if !p.come() {
 			continue
 		}
-		p.work(time.Now().Add(p.d.part(10, 40)))
+		p.work(time.Now().Add(time.Duration(10+rand.IntN(31)) * time.Second))
 		switch rand.IntN(3) {
 		case 0:
 			p.signOut()

@@ -55,11 +55,6 @@ type counts struct {
 	wrong, lost, stayed, failed                         atomic.Int64 // what must never be
 }
 
-// part is a share of the day: of a day of ten minutes between from and to seconds.
-func (d *day) part(from, to int) time.Duration {
-	return time.Duration(from)*time.Second + time.Duration(time.Now().UnixNano()%int64(to-from+1))*time.Second
-}
-
 const fromMail = "@hospital.example"
 
 func openDay(t *testing.T, each int) *day {

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync/atomic"
 
 	"foregate/internal/ssptest"
 )
@@ -38,9 +37,7 @@ func randomKey() string {
 }
 
 // Visits counts how often browsers came to the organisation's page.
-func (w *World) Visits() int64 { return visits.Load() }
-
-var visits atomic.Int64
+func (w *World) Visits() int64 { return w.visits.Load() }
 
 // intranet is the web server of an organisation. It knows who everybody is and tells the
 // organisation's page, which is the one that is given away for Node.
@@ -77,7 +74,7 @@ func (w *World) intranet(app, key, mac string) string {
 	}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/sso", func(rw http.ResponseWriter, r *http.Request) {
-		visits.Add(1)
+		w.visits.Add(1)
 		proxy.ServeHTTP(rw, r)
 	})
 	mux.HandleFunc("/{$}", func(rw http.ResponseWriter, _ *http.Request) {

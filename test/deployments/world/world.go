@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -63,6 +64,7 @@ type World struct {
 	secrets map[string]string
 	swaps   [][2]string
 	stores  string
+	visits  atomic.Int64
 	app     string
 }
 
