@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"time"
+
+	"foregate/internal/resolve"
 )
 
 // Health is how each of several addresses is asked whether it can take requests. The zero
@@ -34,7 +36,7 @@ type checker struct {
 }
 
 func startChecker(p *pool, r Route) *checker {
-	t := &http.Transport{TLSClientConfig: r.tls(), DisableKeepAlives: true, MaxResponseHeaderBytes: maxResponseHeader, ForceAttemptHTTP2: r.URL.Scheme == "https"}
+	t := &http.Transport{DialContext: resolve.DialContext, TLSClientConfig: r.tls(), DisableKeepAlives: true, MaxResponseHeaderBytes: maxResponseHeader, ForceAttemptHTTP2: r.URL.Scheme == "https"}
 	if r.H2C {
 		t.Protocols = new(http.Protocols)
 		t.Protocols.SetUnencryptedHTTP2(true)

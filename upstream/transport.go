@@ -8,6 +8,8 @@ import (
 	"net/http/httptrace"
 	"sync"
 	"time"
+
+	"foregate/internal/resolve"
 )
 
 // Timeouts of the way to the application; zero means the default.
@@ -68,7 +70,7 @@ func (r *Route) dial(ctx context.Context, dialer *net.Dialer, address string) (n
 	if r.socket != "" {
 		return dialer.DialContext(ctx, "unix", r.socket)
 	}
-	return dialer.DialContext(ctx, "tcp", address)
+	return resolve.Dial(ctx, dialer, "tcp", address)
 }
 
 func newDialer(cfg Route) *net.Dialer {

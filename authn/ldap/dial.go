@@ -13,6 +13,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"foregate/authn"
+	"foregate/internal/resolve"
 )
 
 // security is how a connection is encrypted.
@@ -27,7 +28,7 @@ const (
 // dial connects to s and encrypts. There is no way from here to a connection that
 // is less encrypted than configured.
 func (s *server) dial(ctx context.Context, trust *tls.Config) (*conn, error) {
-	raw, err := new(net.Dialer).DialContext(ctx, "tcp", s.address)
+	raw, err := resolve.Dial(ctx, new(net.Dialer), "tcp", s.address)
 	if err != nil {
 		return nil, err
 	}

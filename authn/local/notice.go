@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"foregate/authn"
+	"foregate/internal/resolve"
 )
 
 const (
@@ -41,7 +42,7 @@ func newNotices(to *url.URL, env authn.Env) *notices {
 	}
 	n.client = &http.Client{
 		Timeout:       noticeTime,
-		Transport:     &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true, TLSHandshakeTimeout: noticeTime},
+		Transport:     &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: resolve.DialContext, DisableKeepAlives: true, TLSHandshakeTimeout: noticeTime},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return n

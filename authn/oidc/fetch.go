@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"foregate/authn"
+	"foregate/internal/resolve"
 )
 
 // maxBody is how much of a provider's answer is read, whatever it sends.
@@ -32,6 +33,7 @@ func newClient(roots *x509.CertPool, timeout time.Duration) *http.Client {
 		},
 		Transport: cappedTransport{&http.Transport{
 			Proxy:                  http.ProxyFromEnvironment,
+			DialContext:            resolve.DialContext,
 			TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 			ForceAttemptHTTP2:      true,
 			MaxIdleConnsPerHost:    8,

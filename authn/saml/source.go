@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"foregate/authn"
+	"foregate/internal/resolve"
 )
 
 const (
@@ -51,6 +52,7 @@ func newSource(cfg *Config, log *slog.Logger, now func() time.Time) (*source, er
 		},
 		Transport: &http.Transport{
 			Proxy:                  http.ProxyFromEnvironment,
+			DialContext:            resolve.DialContext,
 			TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 			ForceAttemptHTTP2:      true,
 			DisableKeepAlives:      true, // the next time is in an hour

@@ -1,7 +1,9 @@
 package redisstore
 
 import (
+	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -9,6 +11,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"foregate/internal/resolve"
 )
 
 // Config says where Redis is. One address is a single server; Sentinel makes the
@@ -40,7 +44,7 @@ func (cfg Config) client() redis.UniversalClient {
 	switch {
 	case cfg.Cluster:
 		return redis.NewClusterClient(&redis.ClusterOptions{
-			Addrs: cfg.Addresses, Username: cfg.Username, Password: cfg.Password, TLSConfig: cfg.TLS,
+			Addrs: cfg.Addresses, Username: cfg.Username, Password: cfg.Password, TLSConfig: cfg.TLS, Dialer: cfg.dial,
 			Protocol: 2, DisableIdentity: true, MaxRedirects: 3, MaxRetries: -1, ContextTimeoutEnabled: true,
 			DialTimeout: stepTime, DialerRetries: 1, ReadTimeout: stepTime, WriteTimeout: stepTime, PoolTimeout: stepTime, PoolSize: poolSize,
 			MaintNotificationsConfig: quiet,
@@ -48,17 +52,36 @@ func (cfg Config) client() redis.UniversalClient {
 	case cfg.Sentinel != "":
 		return redis.NewFailoverClient(&redis.FailoverOptions{
 			MasterName: cfg.Sentinel, SentinelAddrs: cfg.Addresses, SentinelUsername: cfg.SentinelUsername, SentinelPassword: cfg.SentinelPassword,
-			Username: cfg.Username, Password: cfg.Password, DB: cfg.Database, TLSConfig: cfg.TLS,
+			Username: cfg.Username, Password: cfg.Password, DB: cfg.Database, TLSConfig: cfg.TLS, Dialer: cfg.dial,
 			Protocol: 2, DisableIdentity: true, MaxRetries: -1, ContextTimeoutEnabled: true,
 			DialTimeout: stepTime, DialerRetries: 1, ReadTimeout: stepTime, WriteTimeout: stepTime, PoolTimeout: stepTime, PoolSize: poolSize,
 		})
 	}
 	return redis.NewClient(&redis.Options{
-		Addr: cfg.Addresses[0], Username: cfg.Username, Password: cfg.Password, DB: cfg.Database, TLSConfig: cfg.TLS,
+		Addr: cfg.Addresses[0], Username: cfg.Username, Password: cfg.Password, DB: cfg.Database, TLSConfig: cfg.TLS, Dialer: cfg.dial,
 		Protocol: 2, DisableIdentity: true, MaxRetries: -1, ContextTimeoutEnabled: true,
 		DialTimeout: stepTime, DialerRetries: 1, ReadTimeout: stepTime, WriteTimeout: stepTime, PoolTimeout: stepTime, PoolSize: poolSize,
 		MaintNotificationsConfig: quiet,
 	})
+}
+
+// dial is how the client would connect by itself, but for the names.
+func (cfg Config) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := resolve.Dial(ctx, &net.Dialer{Timeout: stepTime, KeepAlive: 5 * time.Minute}, network, address)
+	if err != nil || cfg.TLS == nil {
+		return conn, err
+	}
+	trust := cfg.TLS.Clone()
+	if trust.ServerName == "" {
+		trust.ServerName, _, _ = net.SplitHostPort(address)
+	}
+	encrypted := tls.Client(conn, trust)
+	ctx, cancel := context.WithTimeout(ctx, stepTime)
+	defer cancel()
+	if err := encrypted.HandshakeContext(ctx); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return encrypted, nil
 }
 
 // warn says at the start what about this set-up can lose sessions or show them.

@@ -23,6 +23,7 @@ import (
 	"foregate/cookies"
 	"foregate/internal/certificates"
 	"foregate/internal/config"
+	"foregate/internal/resolve"
 	"foregate/internal/traces"
 	"foregate/proxy"
 	"foregate/proxy/admin"
@@ -134,6 +135,7 @@ func start(file *config.File, tables Tables, errs io.Writer, newSecrets bool) (*
 	for _, w := range file.Warnings {
 		fg.log.Warn("configuration", "warning", w.String())
 	}
+	resolve.LogTo(fg.log)
 	fg.metrics = admin.NewMetrics(version)
 	opened, err := tables.Store(file.Storage, fg.log)
 	if err != nil {

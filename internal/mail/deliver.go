@@ -15,6 +15,7 @@ import (
 	"github.com/wneessen/go-mail/smtp"
 
 	"foregate/authn"
+	"foregate/internal/resolve"
 )
 
 // troubleError says that the mail server takes letters from nobody: it cannot be reached,
@@ -138,10 +139,15 @@ func (s *settings) tls() *tls.Config {
 }
 
 func (s *settings) dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	if s.smtp.ImplicitTLS {
-		return (&tls.Dialer{Config: s.tls()}).DialContext(ctx, network, addr)
+	conn, err := resolve.Dial(ctx, new(net.Dialer), network, addr)
+	if err != nil || !s.smtp.ImplicitTLS {
+		return conn, err
 	}
-	return (&net.Dialer{}).DialContext(ctx, network, addr)
+	encrypted := tls.Client(conn, s.tls())
+	if err := encrypted.HandshakeContext(ctx); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return encrypted, nil
 }
 
 // login signs in to the mail server, over TLS only, by what it offers.
