@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -34,6 +35,9 @@ func allFigures(t *testing.T) string {
 	m.Directories().Refreshed("ward", time.Second, 5, 1, true)
 	m.Gauge("foregate_sessions", "Sessions in this process's memory.", func() float64 { return 1 })
 	new(post).figures(m)
+	full := newCapacity(slog.New(slog.DiscardHandler), func() {})
+	full.figures(m)
+	full.bound(nil, "https", m)
 	cert, key := ldaptest.NewPKI(t, t.TempDir()).Issue(t, "server", time.Now().Add(time.Hour), "careplan.example")
 	file := &config.File{Listen: config.Listen{HTTPS: ":1"}, TLS: config.TLS{Certificates: []config.Certificate{{Cert: authn.Path(cert), Key: authn.Path(key)}}}}
 	m.Certificates(func() map[string]time.Time { return certificateEnds(file) })

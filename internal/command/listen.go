@@ -31,7 +31,7 @@ func (fg *running) listen(file *config.File) error {
 		if err != nil {
 			return err
 		}
-		fg.run(fg.server.HTTPServer(limits), tls.NewListener(l, fg.certs.Config()), "https")
+		fg.run(fg.server.HTTPServer(limits), tls.NewListener(fg.capacity.bound(l, "https", fg.metrics), fg.certs.Config()), "https")
 	}
 	if file.Listen.HTTP != "" {
 		l, err := sockets.take("http", file.Listen.HTTP)
@@ -42,7 +42,7 @@ func (fg *running) listen(file *config.File) error {
 		if file.Listen.HTTPS != "" {
 			srv.Handler = fg.certs.Challenges(fg.server.ToHTTPS(publicPort(file)))
 		}
-		fg.run(srv, l, "http")
+		fg.run(srv, fg.capacity.bound(l, "http", fg.metrics), "http")
 	}
 	if file.Listen.Admin != "" && file.Listen.Admin != "off" {
 		l, err := sockets.take("admin", file.Listen.Admin)
@@ -110,7 +110,9 @@ func bind(key, address string) (net.Listener, error) {
 func (fg *running) run(srv *http.Server, l net.Listener, what string) {
 	s := &served{Server: srv, listener: l, over: make(chan struct{})}
 	if what == "http" || what == "https" || what == "ext_authz" {
+		fg.keep.Lock()
 		fg.public = append(fg.public, s)
+		fg.keep.Unlock()
 	} else {
 		fg.private = append(fg.private, s)
 	}

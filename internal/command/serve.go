@@ -8,10 +8,10 @@ import (
 	"io"
 	"log"
 	"log/slog"
-	"net"
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -121,7 +121,9 @@ type running struct {
 	retired    retired
 	tunnels    upstream.Tunnels
 	faults     admin.Faults
-	app        net.Addr // of the public listener
+	capacity   *capacity
+	keep       sync.Mutex // whether connections are kept
+	ending     bool       // none is any more
 }
 
 // start opens everything that the file names and begins to listen. It does not
@@ -229,6 +231,8 @@ func (fg *running) open(file *config.File, tables Tables, opened, store Store, e
 	fg.post.figures(fg.metrics)
 	fg.metrics.Upstreams(fg.upstreamStates)
 	fg.metrics.Certificates(func() map[string]time.Time { return fg.certificateEnds() })
+	fg.capacity = newCapacity(fg.log, fg.relieve)
+	fg.capacity.figures(fg.metrics)
 	fg.metrics.Gauge("foregate_sessions", "Sessions in this process's memory.", func() float64 { return float64(fg.sessions.Cached()) })
 	if fg.accounts != nil {
 		fg.refresher = newRefresher(fg.accounts, spent, func() *proxy.Set { return fg.server.Set() }, fg.log, fg.metrics.Directories())

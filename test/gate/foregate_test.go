@@ -5,6 +5,7 @@ package gate
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -91,6 +92,8 @@ type foregate struct {
 	dir   string
 	up    *application
 	cmd   *exec.Cmd
+	under []string // command and arguments that run it
+	env   []string
 	logs  *logBuffer
 }
 
@@ -107,6 +110,9 @@ type options struct {
 	tls     bool             // https beside http, which then redirects
 	prepare func(dir string) // puts into the folder of the configuration what that names
 	up      *application
+	under   []string // command and arguments that run it by exec, in the place of a plain start
+	env     []string // further variables
+	program string   // in the place of the one with the race detector
 }
 
 const defaultRules = `
@@ -121,7 +127,9 @@ func start(t *testing.T, o options) *foregate {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &foregate{t: t, addr: freeAddress(t), admin: freeAddress(t), dir: t.TempDir(), up: o.up}
+	f := &foregate{t: t, addr: freeAddress(t), admin: freeAddress(t), dir: t.TempDir(), up: o.up, env: o.env}
+	program := cmp.Or(o.program, binary)
+	f.under = append(slices.Clone(o.under), program)
 	if f.up == nil {
 		f.up = newApplication(t)
 	}
@@ -224,9 +232,10 @@ func (f *foregate) memory() int {
 func (f *foregate) run() {
 	f.t.Helper()
 	f.logs = &logBuffer{}
-	f.cmd = exec.Command(binary, "serve", "-c", filepath.Join(f.dir, "foregate.yaml"))
+	args := append(slices.Clone(f.under[1:]), "serve", "-c", filepath.Join(f.dir, "foregate.yaml"))
+	f.cmd = exec.Command(f.under[0], args...)
 	f.cmd.Stderr = f.logs
-	f.cmd.Env = append(os.Environ(), "GORACE=halt_on_error=1 atexit_sleep_ms=50")
+	f.cmd.Env = append(append(os.Environ(), "GORACE=halt_on_error=1 atexit_sleep_ms=50"), f.env...)
 	if err := f.cmd.Start(); err != nil {
 		f.t.Fatal(err)
 	}
