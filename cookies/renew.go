@@ -117,12 +117,12 @@ func (s *Sessions) renewOnce(ctx context.Context, sess *Session, renew Renewing)
 // renewLeased does it here, or waits for the process that has the lease.
 func (s *Sessions) renewLeased(ctx context.Context, sess *Session, renew Renewing) error {
 	for {
-		l, err := s.takeLease(ctx, sess.Key())
+		l, err := s.renewalLease(ctx, sess.Key())
 		if err == nil {
-			defer l.release()
+			defer release(context.WithoutCancel(ctx), l)
 			return s.renewHeld(ctx, sess, renew)
 		}
-		if !errors.Is(err, errLeased) {
+		if !errors.Is(err, ErrLeased) {
 			return err
 		}
 		select {
@@ -131,6 +131,18 @@ func (s *Sessions) renewLeased(ctx context.Context, sess *Session, renew Renewin
 			return fmt.Errorf("cookies: wait for another to renew a session: %w", ctx.Err())
 		}
 	}
+}
+
+func (s *Sessions) renewalLease(ctx context.Context, session string) (*Lease, error) {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	return TakeLease(ctx, s.store, "lease:"+session, renewLease)
+}
+
+func release(ctx context.Context, l *Lease) {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	_ = l.Release(ctx) // or it runs out by itself
 }
 
 // renewHeld renews unless another process has, between the request and the lease.

@@ -50,11 +50,11 @@ type shared struct {
 	log     *slog.Logger
 
 	mu    sync.Mutex
-	locks map[string]*lock // held by this process, by name
+	locks map[string]*cookies.Lease // held by this process, by name
 }
 
 func newShared(r Records, seals Seals, folder string, log *slog.Logger) *shared {
-	return &shared{records: r, seals: seals, local: &certmagic.FileStorage{Path: folder}, log: log, locks: make(map[string]*lock)}
+	return &shared{records: r, seals: seals, local: &certmagic.FileStorage{Path: folder}, log: log, locks: make(map[string]*cookies.Lease)}
 }
 
 // file is what a record says.

@@ -171,7 +171,7 @@ func TestLockOfADeadReplicaRunsOut(t *testing.T) {
 	if err := alive.Lock(short, "a"); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a lock that does not come in time: %v", err)
 	}
-	server.Do("DEL", "foregate:r:{"+recordKey("acme-lock", "a")+"}") // as it is after leaseTime
+	server.Do("DEL", "foregate:r:{"+recordKey("acme-lock", "a")+"}") // as it is after lockLife
 	if ok, err := alive.TryLock(ctx, "a"); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
