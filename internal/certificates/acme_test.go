@@ -131,6 +131,7 @@ func TestCertificateIsOrderedByEitherChallenge(t *testing.T) {
 
 // TestFM17CertificateIsRenewedUnderLoad, and no handshake fails.
 func TestFM17CertificateIsRenewedUnderLoad(t *testing.T) {
+	t.Parallel()
 	a := ACME{HTTP: true, TLS: true, HTTPAddress: acmetest.Free(t), HTTPSAddress: acmetest.Free(t), Folder: t.TempDir(), look: time.Second}
 	authority := acmetest.Start(t, a.HTTPAddress, a.HTTPSAddress, 15*time.Second)
 	a.Directory, a.CA = authority.Directory, authority.CA
@@ -143,7 +144,19 @@ func TestFM17CertificateIsRenewedUnderLoad(t *testing.T) {
 	}
 	roots := authority.Roots()
 	first := d.await(t, "app.acme.test", roots, nil)
-	var made, failed atomic.Int64
+	end := d.load(roots)
+	second := d.await(t, "app.acme.test", roots, first)
+	d.await(t, "app.acme.test", roots, second)
+	made, failed := end()
+	if failed > 0 {
+		t.Errorf("%d of %d handshakes failed", failed, made)
+	}
+	t.Logf("renewed twice under %d handshakes, %d failed", made, failed)
+}
+
+// load keeps shaking hands until it is ended.
+func (d *door) load(roots *x509.CertPool) (end func() (made, failed int64)) {
+	var all, bad atomic.Int64
 	stop := make(chan struct{})
 	var clients sync.WaitGroup
 	for range 4 {
@@ -154,21 +167,18 @@ func TestFM17CertificateIsRenewedUnderLoad(t *testing.T) {
 					return
 				case <-time.After(5 * time.Millisecond):
 				}
-				made.Add(1)
+				all.Add(1)
 				if _, err := d.show("app.acme.test", roots); err != nil {
-					failed.Add(1)
+					bad.Add(1)
 				}
 			}
 		})
 	}
-	second := d.await(t, "app.acme.test", roots, first)
-	d.await(t, "app.acme.test", roots, second)
-	close(stop)
-	clients.Wait()
-	if failed.Load() > 0 {
-		t.Errorf("%d of %d handshakes failed", failed.Load(), made.Load())
+	return func() (made, failed int64) {
+		close(stop)
+		clients.Wait()
+		return all.Load(), bad.Load()
 	}
-	t.Logf("renewed twice under %d handshakes, %d failed", made.Load(), failed.Load())
 }
 
 // TestFM17WithoutTheAuthorityTheOldOneIsShown, also after a restart.

@@ -209,25 +209,64 @@ func TestLockIsProlonged(t *testing.T) {
 	}
 }
 
+// openTwo opens two replicas on one Redis, of which the authority asks the second alone.
+func openTwo(t *testing.T, server *redistest.Server, a ACME, life time.Duration) (*acmetest.Authority, []*door) {
+	t.Helper()
+	asked, orders := a, a
+	for _, r := range []*ACME{&asked, &orders} {
+		r.HTTPAddress, r.HTTPSAddress, r.Folder = acmetest.Free(t), acmetest.Free(t), t.TempDir()
+	}
+	authority := acmetest.Start(t, asked.HTTPAddress, asked.HTTPSAddress, life)
+	var doors []*door
+	for _, r := range []ACME{orders, asked} {
+		r.Directory, r.CA, r.Records, r.Seals = authority.Directory, authority.CA, records(t, server), vault(t)
+		d := openDoor(t, r)
+		if err := d.Use(nil, []string{"app.acme.test"}); err != nil {
+			t.Fatal(err)
+		}
+		doors = append(doors, d)
+	}
+	return authority, doors
+}
+
+// TestFM17ReplicasRenewTogetherUnderLoad: one order for each certificate, the same one on
+// both, and no handshake fails.
+func TestFM17ReplicasRenewTogetherUnderLoad(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	authority, doors := openTwo(t, server, ACME{HTTP: true, TLS: true, look: time.Second}, 30*time.Second)
+	for _, d := range doors {
+		if err := d.Begin(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	roots := authority.Roots()
+	first := doors[0].await(t, "app.acme.test", roots, nil)
+	doors[1].await(t, "app.acme.test", roots, nil)
+	ends := []func() (int64, int64){doors[0].load(roots), doors[1].load(roots)}
+	second := doors[0].await(t, "app.acme.test", roots, first)
+	if other := doors[1].await(t, "app.acme.test", roots, first); !other.Equal(second) {
+		t.Error("the replicas show different certificates")
+	}
+	orders := authority.Orders()
+	var made, failed int64
+	for _, end := range ends {
+		m, f := end()
+		made, failed = made+m, failed+f
+	}
+	t.Logf("renewed under %d handshakes with two replicas, %d failed; %d orders", made, failed, orders)
+	if failed > 0 || orders != 2 {
+		t.Errorf("%d handshakes failed; %d orders, want 2", failed, orders)
+	}
+}
+
 // TestReplicasShareOneOrder: the authority sees one order, and asks the replica that did
 // not make it.
 func TestReplicasShareOneOrder(t *testing.T) {
 	for name, a := range map[string]ACME{"http-01": {HTTP: true}, "tls-alpn-01": {TLS: true}} {
 		t.Run(name, func(t *testing.T) {
 			server := redistest.Start(t)
-			asked := ACME{HTTP: a.HTTP, TLS: a.TLS, HTTPAddress: acmetest.Free(t), HTTPSAddress: acmetest.Free(t), Folder: t.TempDir()}
-			orders := asked
-			orders.HTTPAddress, orders.HTTPSAddress, orders.Folder = acmetest.Free(t), acmetest.Free(t), t.TempDir()
-			authority := acmetest.Start(t, asked.HTTPAddress, asked.HTTPSAddress, time.Hour)
-			var doors []*door
-			for _, r := range []ACME{orders, asked} {
-				r.Directory, r.CA, r.Records, r.Seals = authority.Directory, authority.CA, records(t, server), vault(t)
-				d := openDoor(t, r)
-				if err := d.Use(nil, []string{"app.acme.test"}); err != nil {
-					t.Fatal(err)
-				}
-				doors = append(doors, d)
-			}
+			authority, doors := openTwo(t, server, a, time.Hour)
 			for _, d := range doors { // both listen by now
 				if err := d.Begin(); err != nil {
 					t.Fatal(err)
