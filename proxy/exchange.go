@@ -266,8 +266,14 @@ func (s *Server) access(x *exchange, r *http.Request, took time.Duration) {
 		slog.Int64("took_us", took.Microseconds()),
 		slog.String("app", x.appName()),
 		slog.String("user", x.user()),
+		{},
 	}
-	s.Access.LogAttrs(r.Context(), slog.LevelInfo, "request", attrs[:]...)
+	line := attrs[:len(attrs)-1]
+	if n, _ := x.trip.Retries(); n > 0 {
+		line = attrs[:]
+		line[len(line)-1] = slog.Int("retries", n)
+	}
+	s.Access.LogAttrs(r.Context(), slog.LevelInfo, "request", line...)
 }
 
 func (x *exchange) appName() string {

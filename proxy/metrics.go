@@ -17,4 +17,7 @@ func (x *exchange) count(m *admin.Metrics, took time.Duration) {
 		figures = x.app.metrics.figures
 	}
 	figures.Observe(x.status, took)
+	if _, how := x.trip.Retries(); how != "" {
+		figures.Retried(string(how))
+	}
 }

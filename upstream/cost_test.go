@@ -86,3 +86,18 @@ func BenchmarkForward(b *testing.B) {
 		u.Forward(sink{http.Header{}}, r, trip)
 	}
 }
+
+func TestRetryAllocatesNothingUntilAnAnswerIsRefused(t *testing.T) {
+	count := func(retry Retry) float64 {
+		at := nowhere()
+		u := open(t, Config{Route: Route{URL: at, Also: []string{"other.invalid"}, Retry: retry}, Assertion: true})
+		for _, a := range u.routes[0].pool.addresses {
+			a.via = guarded{stub{}}
+		}
+		trip, r := tripFor(u, alice()), browserRequest(t)
+		return testing.AllocsPerRun(200, func() { u.Forward(sink{http.Header{}}, r, &trip) })
+	}
+	if without, with := count(Retry{}), count(twice); with > without {
+		t.Errorf("%v allocations, without retry %v", with, without)
+	}
+}

@@ -52,6 +52,8 @@ type passage struct {
 	interim   interim
 	address   *address // of several, the one that is asked
 	connected bool     // whether the transport had a connection; told only where there are several addresses
+	retries   int      // addresses that were asked because another had refused
+	retried   Retried
 }
 
 // slot is where the hooks of ReverseProxy find the passage of their request.
@@ -91,7 +93,7 @@ func passageOf(ctx context.Context) *passage { return ctx.Value(slotKey{}).(*slo
 // panics with http.ErrAbortHandler: the connection must end without what might
 // look like a whole response. It never retries what the application may have
 // begun to do, save for requests without a body whose method is safe (RFC 9110,
-// section 9.2.1) or which the client itself marked with an Idempotency-Key.
+// section 9.2.1; see Retry) or which the client itself marked with an Idempotency-Key.
 func (u *Upstream) Forward(w http.ResponseWriter, r *http.Request, t *Trip) {
 	p := &t.under
 	*p = passage{trip: t, in: r}

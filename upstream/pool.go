@@ -29,7 +29,8 @@ const maxAddresses = 16 // of one route, so that those tried fit into a uint16
 // An address that cannot be connected to is out for a while, then one request may
 // try it: if that connects it is in again, otherwise it is out for twice as long. A
 // request for which no connection could be made goes to the next address, whatever
-// its method, since nothing of it was sent. Nothing else is sent twice here.
+// its method, since nothing of it was sent. What was answered is asked again only
+// where a Retry says so.
 type pool struct {
 	addresses []*address
 	sticky    bool // the same person to the same address
@@ -38,6 +39,10 @@ type pool struct {
 	app       string
 	log       *slog.Logger
 	checker   *checker // nil: nobody asks
+
+	retry    *Retry // nil: every answer stands
+	budget   budget
+	patience time.Duration // for all tries of a request, until an answer begins
 }
 
 // address is one of a pool's.
@@ -63,37 +68,50 @@ func newPool(r Route, shared http.RoundTripper, app string, log *slog.Logger) *p
 		_, a.direct = a.via.(*direct)
 		p.addresses = append(p.addresses, a)
 	}
+	if r.Retry.Times > 0 {
+		p.retry, p.patience = &r.Retry, orDefault(r.Timeouts.ResponseHeader, responseTime)
+	}
 	if r.Health.Path != "" {
 		p.checker = startChecker(p, r)
 	}
 	return p
 }
 
-// RoundTrip sends r, which must be a copy of the passage's own, to one of the addresses.
+// RoundTrip sends r, which must be a copy of the passage's own, to one of the addresses,
+// or to several one after the other.
 func (p *pool) RoundTrip(r *http.Request) (*http.Response, error) {
 	way := passageOf(r.Context())
 	if r.Body != nil && r.Body != http.NoBody {
 		r.Body = &heldBody{r.Body, way}
 	}
-	var tried uint16
+	if p.retry != nil {
+		return p.persist(r, way)
+	}
+	res, _, err := p.send(r, way, 0)
+	return res, err
+}
+
+// send sends r to one of the addresses that are not in tried, a set of bits, and returns
+// the set with those that were.
+func (p *pool) send(r *http.Request, way *passage, tried uint16) (*http.Response, uint16, error) {
 	var last error
 	for {
 		a, trial := p.pick(tried, way.trip)
 		if a == nil {
-			return nil, p.allOut(last)
+			return nil, tried, p.allOut(last)
 		}
 		tried |= 1 << a.index
 		way.board(a)
 		r.URL.Host = a.host
 		res, err := a.via.RoundTrip(r)
 		if r.Context().Err() != nil { // the client is gone: nothing is known about the address
-			return res, err
+			return res, tried, err
 		}
 		if err == nil || !a.unsent(way, r, err) {
 			if trial {
 				p.reached(a)
 			}
-			return res, err
+			return res, tried, err
 		}
 		p.missed(a, trial, err)
 		last = err

@@ -36,6 +36,7 @@ type Route struct {
 	// requests are shared among them and that of URL. Not with a socket.
 	Also       []string
 	Health     Health // how each of them is asked whether it can take requests
+	Retry      Retry  // which of their answers are put to another of them
 	Least      bool   // to the one with the fewest requests under way; false is each in turn
 	Sticky     bool   // those of one person to the same address, while that can take them
 	HostHeader string // the Host header to send; "" keeps the one that the browser asked for
@@ -176,6 +177,9 @@ func (r *route) limit(in *http.Request) error {
 
 func (r *Route) check() error {
 	if err := r.Basic.check(); err != nil {
+		return err
+	}
+	if err := r.Retry.check(1 + len(r.Also)); err != nil {
 		return err
 	}
 	switch {

@@ -30,12 +30,16 @@ func routeTo(c *config.Upstream) (upstream.Route, error) {
 	if h := c.Health; h != nil {
 		health = upstream.Health{Path: h.Path, Every: h.Every, Timeout: h.Timeout}
 	}
+	var retry upstream.Retry
+	if r := c.Retry; r != nil {
+		retry = upstream.Retry{Statuses: r.Statuses, Times: r.Times}
+	}
 	var basic *upstream.BasicUser
 	if b := c.Basic; b != nil {
 		basic = &upstream.BasicUser{User: b.User, Password: b.Password.Reveal()}
 	}
 	return upstream.Route{
-		Health: health, Basic: basic,
+		Health: health, Retry: retry, Basic: basic,
 		URL: c.URL, Also: also, Least: c.Balance == "least_connections", Sticky: c.Balance == "sticky", HostHeader: c.Host, H2C: c.H2C, CA: ca, ServerName: c.ServerName, Certificate: own, MaxBody: c.MaxBody,
 		Timeouts: upstream.Timeouts{Connect: c.ConnectTimeout, ResponseHeader: c.ResponseTimeout, Idle: c.IdleTimeout},
 	}, nil

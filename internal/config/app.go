@@ -61,6 +61,12 @@ type Health struct {
 	Timeout time.Duration `yaml:"timeout" default:"2s" min:"100ms" max:"1m" doc:"How long an answer may take."`
 }
 
+// Retry says which answers of one of several addresses are put to another.
+type Retry struct {
+	Statuses []int `yaml:"statuses" default:"[502, 503, 504]" doc:"Answers without Retry-After that are: 429, or 500 to 599."`
+	Times    int   `yaml:"times" default:"1" min:"1" max:"3" doc:"How many more addresses are asked for one request."`
+}
+
 // Upstream is where the application itself listens.
 type Upstream struct {
 	URL             *url.URL      `yaml:"url" socket:"true" doc:"Address of the application, http or https, without user name and query; or unix:///run/app.sock. Required unless there is folder or answer, or the app has forward_auth."`
@@ -69,6 +75,7 @@ type Upstream struct {
 	Also            []*url.URL    `yaml:"also" doc:"More addresses at which the same application listens, with the scheme and path of url. Requests are shared among all; one that cannot be connected to is left out for a while."`
 	Health          *Health       `yaml:"health" doc:"With also: ask each address from time to time whether it can take requests; none by default."`
 	Balance         string        `yaml:"balance" default:"round_robin" enum:"round_robin|least_connections|sticky" doc:"With also: which address gets a request, each in turn, the one with the fewest under way, or the same one for all requests of a person."`
+	Retry           *Retry        `yaml:"retry" doc:"With also: which answers to GET, HEAD and OPTIONS are put to another address; none by default."`
 	CA              authn.Path    `yaml:"ca" doc:"PEM file with the authorities that may sign its certificate; the system's unless given."`
 	ServerName      string        `yaml:"server_name" doc:"Name in its certificate, also sent as SNI; the host of url unless given."`
 	Cert            authn.Path    `yaml:"cert" doc:"PEM file with the certificate that is shown to an https application."`

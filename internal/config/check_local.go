@@ -13,13 +13,12 @@ func (c *checker) local(path string, u *Upstream) {
 	if u.Folder == "" {
 		key = "answer"
 	}
-	for _, other := range []struct {
-		key   string
-		given bool
-	}{
+	for _, other := range []besides{
 		{"url", u.URL != nil}, {"answer", u.Answer != nil && key != "answer"}, {"also", len(u.Also) > 0}, {"health", u.Health != nil},
 		{"ca", u.CA != ""}, {"server_name", u.ServerName != ""}, {"cert", u.Cert != ""}, {"key", u.Key != ""},
 		{"h2c", u.H2C}, {"host", u.Host != ""}, {"basic", u.Basic != nil}, {"max_body_bytes", u.MaxBody > 0},
+		{"retry", u.Retry != nil}, c.given(path, "balance"),
+		c.given(path, "connect_timeout"), c.given(path, "response_timeout"), c.given(path, "idle_timeout"),
 	} {
 		if other.given && !c.faulty(join(path, other.key)) {
 			c.fault(join(path, other.key), FaultAt{
@@ -33,6 +32,18 @@ func (c *checker) local(path string, u *Upstream) {
 		return
 	}
 	c.answer(join(path, "answer"), u.Answer)
+}
+
+// besides is a key, and whether the file has it.
+type besides struct {
+	key   string
+	given bool
+}
+
+// given looks for a key with a default, whose value does not tell whether it was written.
+func (c *checker) given(path, key string) besides {
+	_, written := c.places[join(path, key)]
+	return besides{key, written}
 }
 
 func (c *checker) folder(path, name string) {

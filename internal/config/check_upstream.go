@@ -3,7 +3,9 @@ package config
 import (
 	"crypto/x509"
 	"fmt"
+	"net/http"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -19,6 +21,7 @@ func (c *checker) upstream(path string, u *Upstream) {
 		return
 	}
 	c.basicUser(join(path, "basic"), u.Basic)
+	c.retry(join(path, "retry"), u)
 	c.also(path, u)
 	c.tlsOf(path, u)
 	if pem, ok := c.content(join(path, "ca"), u.CA, 4<<20); ok && !x509.NewCertPool().AppendCertsFromPEM(pem) {
@@ -52,6 +55,29 @@ func (c *checker) basicUser(path string, b *BasicUser) {
 
 // maxAlso is how many addresses there may be beside url.
 const maxAlso = 15
+
+// retry checks which answers another address is asked about.
+func (c *checker) retry(path string, u *Upstream) {
+	if u.Retry == nil {
+		return
+	}
+	if len(u.Also) == 0 && !c.faulty(path) {
+		c.fault(path, FaultAt{Problem: "is of no use for one address: an answer is put to another, never to the same again", Remedy: "remove it, or list more addresses in also"})
+		return
+	}
+	at := join(path, "statuses")
+	if len(u.Retry.Statuses) == 0 && !c.faulty(at) {
+		c.fault(at, FaultAt{Problem: "the list is empty, so nothing would be asked again", Remedy: "list statuses such as 503, or remove retry"})
+	}
+	for i, status := range u.Retry.Statuses {
+		if at := item(at, i); status != http.StatusTooManyRequests && (status < 500 || status > 599) && !c.faulty(at) {
+			c.fault(at, FaultAt{
+				Problem: "does not say that another address could do better", Found: strconv.Itoa(status),
+				Allowed: "429, 500 to 599", Remedy: "remove it",
+			})
+		}
+	}
+}
 
 // also checks that further addresses differ from url in host and port alone.
 func (c *checker) also(path string, u *Upstream) {

@@ -31,6 +31,7 @@ type Metrics struct {
 	tokens   *prometheus.CounterVec
 	unstable *prometheus.GaugeVec
 	glass    *prometheus.CounterVec
+	retries  *prometheus.CounterVec
 	reloaded prometheus.Gauge
 	unrouted *AppFigures
 	outcomes outcomes
@@ -49,11 +50,12 @@ func NewMetrics(version string) *Metrics {
 	m.tokens = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "foregate_handoff_tokens_total", Help: "Tokens of partners' pages, by partner, format and result (ok, reload, unavailable, or why it was refused)."}, []string{"partner", "format", "result"})
 	m.unstable = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "foregate_handoff_unstable_identifiers", Help: "1 if nearly all users that a partner's page sent lately had never been seen before, as session identifiers are."}, []string{"partner"})
 	m.glass = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "foregate_break_glass_total", Help: "Uses of an emergency way in, by method and result (ok, refused)."}, []string{"method", "result"})
+	m.retries = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "foregate_upstream_retries_total", Help: "Requests whose answer was to be put to another address, by app and result (answered, refused, withheld)."}, []string{"app", "result"})
 	m.reloaded = prometheus.NewGauge(prometheus.GaugeOpts{Name: "foregate_config_last_reload_successful", Help: "1 if the last configuration that was read is in force, 0 if it was broken."})
 	m.reloaded.Set(1)
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "foregate_build_info", Help: "Always 1; the version is its label.", ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
-	m.registry.MustRegister(m.requests, m.duration, m.signIns, m.store, m.faults, m.tokens, m.unstable, m.glass, m.reloaded, build,
+	m.registry.MustRegister(m.requests, m.duration, m.signIns, m.store, m.faults, m.tokens, m.unstable, m.glass, m.retries, m.reloaded, build,
 		goFigures(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.unrouted = m.App("")
 	return m
@@ -118,6 +120,7 @@ func (m *Metrics) App(app string) *AppFigures {
 	return &AppFigures{
 		duration: m.duration.WithLabelValues(app),
 		counter:  func(code int) prometheus.Counter { return m.requests.WithLabelValues(app, strconv.Itoa(code)) },
+		retried:  func(result string) { m.retries.WithLabelValues(app, result).Inc() },
 	}
 }
 
@@ -125,8 +128,12 @@ func (m *Metrics) App(app string) *AppFigures {
 type AppFigures struct {
 	duration prometheus.Observer
 	counter  func(code int) prometheus.Counter
+	retried  func(result string)
 	byCode   [600]atomic.Pointer[prometheus.Counter]
 }
+
+// Retried counts a request whose answer was to be put to another address.
+func (f *AppFigures) Retried(result string) { f.retried(result) }
 
 // Observe counts one answer.
 func (f *AppFigures) Observe(code int, took time.Duration) {
