@@ -10,7 +10,7 @@
 //
 // Everything else is what operators do with accounts: find.go reads, change.go,
 // links.go, csv.go and groups.go write, password.go and totp.go keep what a local
-// sign-in needs. Each change and each decision is one transaction together with its
+// sign-in needs, and login.go what an application asks people for. Each change and each decision is one transaction together with its
 // line in the audit trail (audit.go).
 //
 // The tables are the same in SQLite and in PostgreSQL, and so are all queries. What
@@ -47,13 +47,14 @@ type DB struct {
 
 // Env is what Accounts needs of the world.
 type Env struct {
-	// Keys seal the secrets of authenticator apps: 32 bytes each. The first seals, all
-	// open. Without one nobody can set up an authenticator app.
+	// Keys seal the secrets of authenticator apps and people's names and passwords for
+	// applications: 32 bytes each. The first seals, all open. Without one neither can be
+	// kept.
 	Keys [][]byte
 	// Passwords makes and checks hashes; nil: no account can have a password.
 	Passwords Hasher
-	// OnEnd is called after the commit of a change that takes something away: sessions
-	// of the account are to end, or to be looked at again. Its error is returned to who
+	// OnEnd is called after the commit of a change that sessions must hear of: those of
+	// the account are to end, or to be looked at again. Its error is returned to who
 	// made the change, which stands. May be nil.
 	OnEnd func(ctx context.Context, e Ended) error
 	Log   *slog.Logger     // nil: none
@@ -66,11 +67,14 @@ type Ended struct {
 	// Links are the identities whose sessions are meant: one that was unlinked, or all.
 	Links []Link
 	// Why is the action in the audit trail: "disable", "delete", "unlink", "change",
-	// "set_roles", "set_password".
+	// "set_roles", "set_password", "login_set", "login_remove".
 	Why string
 	// Refresh is set where the person may stay, with other roles: the sessions need
 	// not end if they are refreshed.
 	Refresh bool
+	// Reread is set where nothing is taken away: what was kept of the account beside a
+	// session is not true any more, and is to be read anew.
+	Reread bool
 	// Only the sessions of Links are meant, and not those of the account's own password.
 	Only bool
 }

@@ -52,6 +52,7 @@ var tables = []table{
 		kinds: map[string]kind{"totp": octets, "totp_pending": octets, "totp_step": number}, order: "account",
 	},
 	{name: "recovery_codes", columns: []string{"account", "hash"}, kinds: map[string]kind{"hash": octets}, order: "account, hash"},
+	{name: "app_logins", columns: []string{"account", "app", "sealed", "changed"}, kinds: map[string]kind{"sealed": octets, "changed": number}, order: "account, app"},
 	{
 		name: "scim_groups", columns: []string{"id", "organisation", "name", "name_key", "external_id", "created", "changed"},
 		kinds: map[string]kind{"created": number, "changed": number}, order: "id",
@@ -82,8 +83,8 @@ type dumped struct {
 	Rows   *int   `json:"rows,omitempty"`
 }
 
-// Dump writes everything: accounts, links, password hashes, secrets (sealed as they
-// are: who restores them needs the same Keys), groups, audit and usage, one JSON value
+// Dump writes everything: accounts, links, password hashes, secrets and logins (sealed as
+// they are: who restores them needs the same Keys), groups, audit and usage, one JSON value
 // a line. All of it is of one moment. The file is as secret as the database.
 func (a *Accounts) Dump(ctx context.Context, file io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, moveTimeout)

@@ -31,6 +31,9 @@ func TestPeopleMoveFromOneEngineToTheOther(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if err := from.SetLogin(t.Context(), desk, alice.ID, "formulary", login("AARCHER", "secret")); err != nil {
+				t.Fatal(err)
+			}
 			if err := from.Usage.Count(t.Context(), Visit{Organisation: "a", Method: "m", User: "u"}); err != nil {
 				t.Fatal(err)
 			}
@@ -47,6 +50,7 @@ func TestPeopleMoveFromOneEngineToTheOther(t *testing.T) {
 			if got := to.admitted(t, p, id); got.Linked || got.Account.ID != alice.ID {
 				t.Errorf("got %+v", got)
 			}
+			to.wantLogin(t, &id, "formulary", "AARCHER", "secret")
 			to.pass(time.Minute)
 			if ok, err := to.CheckPassword(t.Context(), alice.ID, "correct horse"); !ok || err != nil {
 				t.Errorf("password: %v, %v", ok, err)

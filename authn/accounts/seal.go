@@ -12,7 +12,7 @@ var (
 	errUnsealed = errors.New("accounts: sealed with a key that is not known, or damaged")
 )
 
-// box seals what the database must not be able to read (AES-256-GCM). The account is
+// box seals what the database must not be able to read (AES-256-GCM). What it is for is
 // part of it, so that nobody's secret can be put into another's row.
 type box []cipher.AEAD
 
@@ -35,20 +35,29 @@ func newBox(keys [][]byte) (box, error) {
 	return b, nil
 }
 
-func (b box) seal(secret, account string) ([]byte, error) {
+func (b box) seal(secret string, is purpose) ([]byte, error) {
 	if len(b) == 0 {
 		return nil, errNoKey
 	}
-	return b[0].Seal(nil, nil, []byte(secret), additional(account)), nil
+	return b[0].Seal(nil, nil, []byte(secret), []byte(is)), nil
 }
 
-func (b box) open(sealed []byte, account string) (string, error) {
+func (b box) open(sealed []byte, is purpose) (string, error) {
 	for _, aead := range b {
-		if secret, err := aead.Open(nil, nil, sealed, additional(account)); err == nil {
+		if secret, err := aead.Open(nil, nil, sealed, []byte(is)); err == nil {
 			return string(secret), nil
 		}
 	}
 	return "", errUnsealed
 }
 
-func additional(account string) []byte { return []byte("foregate totp 1 " + account) }
+// purpose is what something is sealed for, and where it opens: the additional data of the
+// AEAD (RFC 5116, section 2.1). No two are the same.
+type purpose string
+
+func forTOTP(account string) purpose { return purpose("foregate totp 1 " + account) }
+
+// forLogin has the length before the account, so that it does not run on into the app.
+func forLogin(account, app string) purpose {
+	return purpose(fmt.Sprintf("foregate login 1 %d %s %s", len(account), account, app))
+}

@@ -52,7 +52,7 @@ func (fg *running) renews(method string) bool {
 }
 
 // ending ends the sessions of people who may not go on as they were. Who may, with other
-// rights, keeps them where the method can be asked.
+// rights, keeps them where the method can be asked; who loses nothing keeps them.
 type ending struct {
 	sessions *cookies.Sessions
 	renews   func(method string) bool
@@ -61,16 +61,19 @@ type ending struct {
 func (e ending) end(ctx context.Context, ended accounts.Ended) error {
 	var errs []error
 	if !ended.Only {
-		errs = append(errs, e.one(ctx, accounts.Issuer, ended.Account.ID, ended.Refresh))
+		errs = append(errs, e.one(ctx, accounts.Issuer, ended.Account.ID, &ended))
 	}
 	for _, l := range ended.Links {
-		errs = append(errs, e.one(ctx, l.Issuer, l.Subject, ended.Refresh))
+		errs = append(errs, e.one(ctx, l.Issuer, l.Subject, &ended))
 	}
 	return errors.Join(errs...)
 }
 
-func (e ending) one(ctx context.Context, issuer, subject string, stays bool) error {
-	if stays {
+func (e ending) one(ctx context.Context, issuer, subject string, ended *accounts.Ended) error {
+	switch {
+	case ended.Reread:
+		return e.sessions.RereadPerson(ctx, issuer, subject)
+	case ended.Refresh:
 		return e.sessions.RenewPerson(ctx, issuer, subject, e.renews)
 	}
 	_, err := e.sessions.RevokePerson(ctx, issuer, subject)
