@@ -41,6 +41,7 @@ type exchange struct {
 	closing  bool          // the connection ends with this answer
 	trying   bool          // nobody signs in: what would be decided is found out
 	hsts     []string      // over TLS of ours: what browsers are to remember
+	altSvc   []string      // over TLS of ours: where browsers find HTTP/3
 
 	trip upstream.Trip
 }
@@ -61,6 +62,9 @@ func (s *Server) open(w http.ResponseWriter, r *http.Request) *exchange {
 	}
 	if r.TLS != nil {
 		x.hsts = s.hsts
+		if !trusted {
+			x.altSvc = s.altSvc
+		}
 	}
 	return x
 }
@@ -151,6 +155,9 @@ func (x *exchange) WriteHeader(status int) {
 	}
 	if x.hsts != nil && status >= http.StatusOK {
 		x.strict()
+	}
+	if x.altSvc != nil && status >= http.StatusOK {
+		x.Header()[altSvc] = x.altSvc
 	}
 	x.ResponseWriter.WriteHeader(status)
 }

@@ -21,6 +21,7 @@ const verifyPath = "/verify" // below the prefix
 
 // verify answers a question.
 func (s *Server) verify(x *exchange, r *http.Request, set *Set) error {
+	x.altSvc = nil // the answer is not the browser's
 	q, err := readQuestion(r, s.Prefix+verifyPath)
 	if err != nil {
 		return err

@@ -56,6 +56,7 @@ type Server struct {
 	Config
 	set         atomic.Pointer[Set]
 	hsts        []string
+	altSvc      []string // Alt-Svc of answers over our own TLS; nil without HTTP/3
 	crossOrigin *http.CrossOriginProtection
 	ids         requestIDs
 	lost        lostCookies

@@ -45,7 +45,11 @@ func bannerOf(file *config.File) banner {
 	for i := range file.Methods {
 		b.methods = append(b.methods, fmt.Sprintf("%s (%s)", file.Methods[i].Name, file.Methods[i].Kind))
 	}
-	for _, l := range []struct{ what, at string }{{"https", file.Listen.HTTPS}, {"http", file.Listen.HTTP}, {"ext_authz", file.Listen.ExtAuthz}, {"admin", file.Listen.Admin}} {
+	quic := ""
+	if file.Listen.HTTP3 {
+		quic = file.Listen.HTTPS + " (UDP)"
+	}
+	for _, l := range []struct{ what, at string }{{"https", file.Listen.HTTPS}, {"http3", quic}, {"http", file.Listen.HTTP}, {"ext_authz", file.Listen.ExtAuthz}, {"admin", file.Listen.Admin}} {
 		if l.at != "" && l.at != "off" {
 			b.listen = append(b.listen, l.what+" "+l.at)
 		}

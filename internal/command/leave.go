@@ -82,6 +82,9 @@ func (fg *running) depart(ctx context.Context) {
 	for _, srv := range fg.public {
 		wait.Go(func() { srv.shut(ctx) })
 	}
+	if fg.quic != nil {
+		wait.Go(func() { fg.quic.shut(ctx) })
+	}
 	if fg.api != nil {
 		fg.api.Close()
 	}

@@ -31,7 +31,18 @@ func (fg *running) listen(file *config.File) error {
 		if err != nil {
 			return err
 		}
-		fg.run(fg.server.HTTPServer(limits), tls.NewListener(fg.capacity.bound(l, "https", fg.metrics), fg.certs.Config()), "https")
+		secure := fg.certs.Config()
+		if file.Listen.HTTP3 {
+			socket, err := sockets.takePackets(l.Addr().String())
+			if err == nil {
+				err = fg.serveHTTP3(file, socket, secure)
+			}
+			if err != nil {
+				return errors.Join(err, l.Close())
+			}
+			fg.server.Announce(publicPort(file))
+		}
+		fg.run(fg.server.HTTPServer(limits), tls.NewListener(fg.capacity.bound(l, "https", fg.metrics), secure), "https")
 	}
 	if file.Listen.HTTP != "" {
 		l, err := sockets.take("http", file.Listen.HTTP)

@@ -115,6 +115,7 @@ type running struct {
 	post       post
 	public     []*served            // of people
 	private    []*served            // of the operator; they end last
+	quic       *quicServed          // nil without HTTP/3
 	certs      *certificates.Keeper // nil without https
 	failed     chan error
 	set        *proxy.Set

@@ -1,9 +1,12 @@
 package command
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -13,35 +16,63 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// handedOver are the listening sockets that systemd keeps for us (sd_listen_fds(3)), by
-// FileDescriptorName: http, https or admin. While Foregate restarts, connections wait
-// in them instead of being refused.
-type handedOver map[string]net.Listener
+// handedOver are the sockets that systemd keeps for us (sd_listen_fds(3)), by
+// FileDescriptorName: http, https or admin, and http3, which takes datagrams. While
+// Foregate restarts, connections wait in them instead of being refused.
+type handedOver map[string]io.Closer
+
+const ofDatagrams = "http3"
 
 // takeOver takes the sockets of this process, once.
 func takeOver() (handedOver, error) {
-	all, err := activation.ListenersWithNames()
-	if err != nil {
-		return nil, fmt.Errorf("sockets from systemd: %w", err)
-	}
 	sockets := make(handedOver)
-	for name, listeners := range all {
-		if name != "http" && name != "https" && name != "admin" || len(listeners) != 1 {
-			return nil, usageError{fmt.Errorf("systemd hands over %d sockets named %q; give each of its socket units one ListenStream, and FileDescriptorName=http, https or admin", len(listeners), name)}
+	for _, f := range activation.Files(true) {
+		name := f.Name()
+		socket, err := socketOf(f)
+		_ = f.Close()
+		if err == nil && sockets[name] != nil {
+			_ = socket.Close()
+			err = errors.New("it is the second one")
 		}
-		sockets[name] = listeners[0]
+		if err != nil {
+			return nil, usageError{fmt.Errorf("systemd hands over a socket named %q: %w; give each of its socket units one ListenStream and FileDescriptorName=http, https or admin, or one ListenDatagram and FileDescriptorName=http3", name, err)}
+		}
+		sockets[name] = socket
 	}
 	return sockets, nil
+}
+
+func socketOf(f *os.File) (io.Closer, error) {
+	switch f.Name() {
+	case "http", "https", "admin":
+		return net.FileListener(f)
+	case ofDatagrams:
+		return net.FilePacketConn(f)
+	}
+	return nil, errors.New("no listener has this name")
 }
 
 // take returns the socket of that name, or binds address. A socket that the
 // configuration has no use for is told of by rest.
 func (h handedOver) take(name, address string) (net.Listener, error) {
-	if l := h[name]; l != nil {
+	if l, ok := h[name].(net.Listener); ok {
 		delete(h, name)
 		return l, nil
 	}
 	return bind("listen."+name, address)
+}
+
+// takePackets is the same for datagrams.
+func (h handedOver) takePackets(address string) (net.PacketConn, error) {
+	if c, ok := h[ofDatagrams].(net.PacketConn); ok {
+		delete(h, ofDatagrams)
+		return c, nil
+	}
+	c, err := net.ListenPacket("udp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listen.%s: %w", ofDatagrams, err)
+	}
+	return c, nil
 }
 
 // rest says which sockets nobody took.

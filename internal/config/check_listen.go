@@ -38,6 +38,12 @@ func (c *checker) listen() {
 	}
 	c.address("listen.http", l.HTTP)
 	c.address("listen.https", l.HTTPS)
+	if l.HTTP3 && l.HTTPS == "" && !c.faulty("listen.https") {
+		c.fault("listen.http3", FaultAt{
+			Problem: "HTTP/3 is always encrypted, and listen.https is not set",
+			Remedy:  `add https: ":443" to listen with a certificate, or remove http3; a proxy in front that ends TLS speaks HTTP/3 by itself`,
+		})
+	}
 	c.adminListener()
 	c.apart("listen.https", l.HTTPS, l.HTTP)
 	c.apart("listen.admin", l.Admin, l.HTTP)

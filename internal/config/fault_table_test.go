@@ -138,6 +138,7 @@ func TestEachFaultHasPlaceAndWords(t *testing.T) {
 		"ext_authz twice":      {least + "trusted_proxies: [127.0.0.1]\nlisten: {ext_authz: ':8080', http: ':8080'}\n", "10:21: listen.ext_authz: another listener has this address"},
 		"ext_authz for nobody": {least + "listen: {ext_authz: '127.0.0.1:9191'}\n", "9:21: listen.ext_authz: nobody could ask: there are no trusted_proxies"},
 		"https without cert":   {least + "listen: {https: ':8443'}\n", "9:17: listen.https: there is no certificate for https"},
+		"http3 without https":  {least + "listen: {http3: true}\n", `9:17: listen.http3: HTTP/3 is always encrypted, and listen.https is not set; add https: ":443" to listen with a certificate, or remove http3`},
 		"host scheme":          {with("careplan.hospital.example", "https://careplan.hospital.example/x"), "6:13: apps[0].hosts[0]: is an address and not a host … write careplan.hospital.example"},
 		"host path":            {with("careplan.hospital.example", "careplan.hospital.example/x"), "6:13: apps[0].hosts[0]: has a path, and a host has none … write careplan.hospital.example"},
 		"host capitals":        {with("careplan.hospital.example", "Careplan.Hospital.example:8443"), "6:13: apps[0].hosts[0]: has capital letters … write careplan.hospital.example:8443"},

@@ -39,6 +39,7 @@ type File struct {
 type Listen struct {
 	HTTP        string     `yaml:"http" doc:"Address for plain http, host:port or :port; \":8080\" unless http or https is given. Beside https it redirects there."`
 	HTTPS       string     `yaml:"https" doc:"Address for https, host:port or :port; needs tls.certificates."`
+	HTTP3       bool       `yaml:"http3" default:"false" doc:"Serve HTTP/3 too, at the address of https by UDP; needs https."`
 	AdminSocket authn.Path `yaml:"admin_socket" doc:"Unix socket for the operator's commands; admin.sock in storage.path unless given, off for none."`
 
 	Drain time.Duration `yaml:"drain" default:"10s" min:"0s" max:"10m" doc:"How long everything is still served after SIGTERM, while /readyz says no and balancers look elsewhere."`

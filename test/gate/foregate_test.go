@@ -108,6 +108,7 @@ type options struct {
 	rules   string
 	apps    string           // further apps, with APPLICATION for the address of the application
 	tls     bool             // https beside http, which then redirects
+	http3   bool             // by UDP too, beside tls
 	prepare func(dir string) // puts into the folder of the configuration what that names
 	up      *application
 	under   []string // command and arguments that run it by exec, in the place of a plain start
@@ -148,6 +149,9 @@ func start(t *testing.T, o options) *foregate {
 		cert, key := certificate(t, f.dir)
 		listen += fmt.Sprintf(", https: %q", f.https)
 		o.top += fmt.Sprintf("\ntls: {certificates: [{cert: %q, key: %q}]}", cert, key)
+	}
+	if o.http3 {
+		listen += ", http3: true"
 	}
 	if o.prepare != nil {
 		o.prepare(f.dir)

@@ -127,7 +127,7 @@ func TestASocketNobodyAskedForIsAFault(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer socket.Close()
-	for name, want := range map[string]string{"https": "a socket for listen.https, which the configuration does not have", "web": `1 sockets named "web"`} {
+	for name, want := range map[string]string{"https": "a socket for listen.https, which the configuration does not have", "web": `a socket named "web"`} {
 		f.runUnder(name, []*os.File{socket}, "")
 		if err := f.cmd.Wait(); err == nil || !strings.Contains(f.logs.String(), want) {
 			t.Errorf("%s: %v\n%s", name, err, f.logs.String())
