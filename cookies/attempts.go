@@ -10,6 +10,7 @@ import (
 	mathrand "math/rand/v2"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"foregate/authn"
@@ -35,7 +36,6 @@ const (
 // nothing here: a stranger's request costs no memory. A browser has six at most,
 // in numbered slots. An attempt's ID begins with the number of its slot.
 type Attempts struct {
-	codec codec
 	clock func() time.Time
 	names [slots]names
 	turns names
@@ -43,8 +43,11 @@ type Attempts struct {
 	awayCookie names
 	speech     names
 	wayCookie  names
-	ways       codec
+	sealing    atomic.Pointer[attemptCodecs]
 }
+
+// attemptCodecs seal what Attempts keep in the browser.
+type attemptCodecs struct{ attempt, way codec }
 
 // NewAttempts checks cfg. Domain, Persistent and the bounds of the session cache
 // do not concern attempts: they belong to one host and last ten minutes.
@@ -54,10 +57,7 @@ func NewAttempts(cfg Config) (*Attempts, error) {
 		return nil, err
 	}
 	a := &Attempts{clock: cfg.Clock}
-	if a.codec, err = newCodec(cfg.Secrets, "attempt", maxCookie, staleAge); err != nil {
-		return nil, err
-	}
-	if a.ways, err = newCodec(cfg.Secrets, "way", maxWay, wayAge); err != nil {
+	if err := a.UseSecrets(cfg.Secrets); err != nil {
 		return nil, err
 	}
 	a.turns = newNames(cfg.Name+turnsSuffix, "")
@@ -68,6 +68,23 @@ func NewAttempts(cfg Config) (*Attempts, error) {
 		a.names[slot] = newNames(fmt.Sprintf("%s%s%d", cfg.Name, attemptInfix, slot), "")
 	}
 	return a, nil
+}
+
+// UseSecrets puts session secrets in force: the first seals from now on, all open.
+func (a *Attempts) UseSecrets(secrets [][]byte) error {
+	if err := checkSecrets(secrets); err != nil {
+		return err
+	}
+	var c attemptCodecs
+	var err error
+	if c.attempt, err = newCodec(secrets, "attempt", maxCookie, staleAge); err != nil {
+		return err
+	}
+	if c.way, err = newCodec(secrets, "way", maxWay, wayAge); err != nil {
+		return err
+	}
+	a.sealing.Store(&c)
+	return nil
 }
 
 // NewID returns an ID for a new attempt of the browser that sent r: in a free
@@ -139,7 +156,7 @@ func (a *Attempts) sealOnce(name string, at *authn.Attempt) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("cookies: encode attempt: %w", err)
 	}
-	value, err := a.codec.seal(name, plain)
+	value, err := a.sealing.Load().attempt.seal(name, plain)
 	if err != nil {
 		return "", fmt.Errorf("cookies: seal attempt: %w", err)
 	}
@@ -218,7 +235,7 @@ func (a *Attempts) open(name, value string) (*authn.Attempt, bool) {
 	if len(name)+len(value) > maxCookie {
 		return nil, false
 	}
-	plain, ok := a.codec.open(name, value)
+	plain, ok := a.sealing.Load().attempt.open(name, value)
 	if !ok {
 		return nil, false
 	}

@@ -26,10 +26,8 @@ const (
 // store before, or that the store is new, and notes the others. A secret that was
 // changed by mistake would otherwise silently sign everybody out.
 func (s *Sessions) Attest(ctx context.Context) error {
-	marks, err := secretMarks(s.cfg.Secrets)
-	if err != nil {
-		return err
-	}
+	marks := s.derived.Load().marks
+	var err error
 	for range reviseMost {
 		ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 		err = s.attest(ctx, marks)

@@ -65,13 +65,13 @@ func (s *Sessions) create(ctx context.Context, t *ticket, o Opening, id authn.Id
 	if err != nil {
 		return nil, err
 	}
-	note, err := s.noter.seal(t.record(), Summary{User: id.User, Name: id.Name, Method: id.Method, App: o.App, Client: o.Client, Began: first.began})
+	note, err := s.derived.Load().noter.seal(t.record(), Summary{User: id.User, Name: id.Name, Method: id.Method, App: o.App, Client: o.Client, Began: first.began})
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	if err := s.store.Create(ctx, t.record(), Record{Data: data, Expires: c.expires(), Tags: s.tagger.of(&id), Note: note}); err != nil {
+	if err := s.store.Create(ctx, t.record(), Record{Data: data, Expires: c.expires(), Tags: s.derived.Load().tagger.of(&id), Note: note}); err != nil {
 		return nil, fmt.Errorf("cookies: store session: %w", err)
 	}
 	sess := s.newSession(t, c, secrets != nil, 1)

@@ -47,13 +47,8 @@ func (cfg Config) withDefaults() (Config, error) {
 }
 
 func (cfg Config) check() error {
-	if len(cfg.Secrets) == 0 {
-		return errors.New("cookies: no session secret")
-	}
-	for i, secret := range cfg.Secrets {
-		if len(secret) < minSecret {
-			return fmt.Errorf("cookies: session secret %d has %d bytes, it needs %d", i+1, len(secret), minSecret)
-		}
+	if err := checkSecrets(cfg.Secrets); err != nil {
+		return err
 	}
 	if strings.Trim(cfg.Name, nameBytes) != "" || strings.HasPrefix(cfg.Name, "__") {
 		return fmt.Errorf("cookies: %q cannot be the name of a cookie: write letters, digits, - and _", cfg.Name)

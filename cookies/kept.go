@@ -49,7 +49,7 @@ func (s *Sessions) Keep(ctx context.Context, w http.ResponseWriter, secure bool,
 		return err
 	}
 	c := s.keptCookie(secure)
-	if c.Value, err = s.keptCodec.seal(c.Name, append(b.key[:keptKey:keptKey], b.record...)); err != nil {
+	if c.Value, err = s.derived.Load().kept.seal(c.Name, append(b.key[:keptKey:keptKey], b.record...)); err != nil {
 		return fmt.Errorf("cookies: seal what is kept: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
@@ -129,7 +129,7 @@ func (s *Sessions) keptBox(r *http.Request, secure bool) (box, bool) {
 	if n != 1 || len(value) > maxCookie {
 		return box{}, false
 	}
-	plain, ok := s.keptCodec.open(name, value)
+	plain, ok := s.derived.Load().kept.open(name, value)
 	if !ok || len(plain) <= keptKey {
 		return box{}, false
 	}

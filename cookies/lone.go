@@ -53,7 +53,7 @@ func (s *Sessions) StartLone(w http.ResponseWriter, secure bool, o Opening, id a
 		return nil, fmt.Errorf("cookies: encode session: %w", err)
 	}
 	c := s.loneCookie(secure)
-	if c.Value, err = s.loneCodec.seal(c.Name, plain); err != nil {
+	if c.Value, err = s.derived.Load().lone.seal(c.Name, plain); err != nil {
 		return nil, fmt.Errorf("cookies: seal session: %w", err)
 	}
 	if n := len(c.Name) + len(c.Value); n > maxCookie {
@@ -73,7 +73,7 @@ func (s *Sessions) lone(r *http.Request, secure bool) (*Session, error) {
 	if n != 1 || len(value) > maxCookie {
 		return nil, ErrNoSession // two of them: one was planted
 	}
-	plain, ok := s.loneCodec.open(name, value)
+	plain, ok := s.derived.Load().lone.open(name, value)
 	if !ok {
 		return nil, ErrNoSession
 	}

@@ -153,7 +153,7 @@ func (s *Sessions) each(ctx context.Context, visit func(l Listed, readable bool)
 			return nil
 		}
 		var readable bool
-		l.Summary, readable = s.noter.open(key, r.Note)
+		l.Summary, readable = s.derived.Load().noter.open(key, r.Note)
 		return visit(l, readable)
 	})
 }

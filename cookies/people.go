@@ -95,7 +95,7 @@ func (s *Sessions) tagged(ctx context.Context, kind, issuer, name string) ([]str
 		return nil, ErrNoLister
 	}
 	var all []string
-	for _, secret := range s.tagger {
+	for _, secret := range s.derived.Load().tagger {
 		keys, err := l.Tagged(ctx, tag(secret, kind, issuer, name), listMost)
 		if err != nil {
 			return nil, fmt.Errorf("cookies: list sessions: %w", err)
@@ -149,7 +149,7 @@ func (s *Sessions) OfPerson(ctx context.Context, issuer, subject string) ([]List
 		if !now.Before(l.Ends) {
 			continue
 		}
-		l.Summary, _ = s.noter.open(key, r.Note)
+		l.Summary, _ = s.derived.Load().noter.open(key, r.Note)
 		all = append(all, l)
 	}
 	return all, nil

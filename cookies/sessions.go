@@ -46,16 +46,10 @@ type Sessions struct {
 	store   Store
 	cfg     Config
 	names   names
-	codec   codec
-	stamper stamper
-	tagger  tagger
-	noter   noter
+	derived atomic.Pointer[derived]
 
-	keptNames names
-	keptCodec codec
-
+	keptNames  names
 	loneNames  names
-	loneCodec  codec
 	lonesEnded endedLones
 
 	epoch time.Time
@@ -77,49 +71,21 @@ func New(store Store, cfg Config) (*Sessions, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The ticket's own age says nothing: the limits are in the record.
-	tickets, err := newCodec(cfg.Secrets, "session", maxTicketCookie, 0)
-	if err != nil {
-		return nil, err
-	}
-	stamper, err := newStamper(cfg.Secrets)
-	if err != nil {
-		return nil, err
-	}
-	tagger, err := newTagger(cfg.Secrets)
-	if err != nil {
-		return nil, err
-	}
-	noter, err := newNoter(cfg.Secrets)
-	if err != nil {
-		return nil, err
-	}
-	kept, err := newCodec(cfg.Secrets, "kept", maxCookie, keptTime)
-	if err != nil {
-		return nil, err
-	}
-	alone, err := newCodec(cfg.Secrets, "lone", maxCookie, LoneMost)
+	secrets, err := derive(cfg.Secrets)
 	if err != nil {
 		return nil, err
 	}
 	s := &Sessions{
-		store:   store,
-		cfg:     cfg,
-		names:   newNames(cfg.Name, cfg.Domain),
-		codec:   tickets,
-		stamper: stamper,
-		tagger:  tagger,
-		noter:   noter,
-
+		store:     store,
+		cfg:       cfg,
+		names:     newNames(cfg.Name, cfg.Domain),
 		keptNames: newNames(cfg.Name+keptSuffix, ""),
-		keptCodec: kept,
-
 		loneNames: newNames(cfg.Name+loneSuffix, ""),
-		loneCodec: alone,
-
-		epoch:   cfg.Clock(),
-		flusher: newFlusher(),
+		epoch:     cfg.Clock(),
+		flusher:   newFlusher(),
 	}
+	s.cfg.Secrets = nil // what is in force is in derived
+	s.derived.Store(secrets)
 	s.cache, err = otter.New(&otter.Options[recordID, *Session]{
 		MaximumWeight: uint64(cfg.CacheBytes),
 		Weigher:       func(_ recordID, sess *Session) uint32 { return uint32(sessionOverhead) + uint32(sess.size) },

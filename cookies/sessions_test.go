@@ -545,6 +545,40 @@ func TestSecretsRotate(t *testing.T) {
 	wantNone(t, onlyNew, b)
 }
 
+// TestSecretsChangeWhileItServes: as after a restart with them, and what nobody could read
+// any more is not put in force.
+func TestSecretsChangeWhileItServes(t *testing.T) {
+	s := open(t, memstore.New(), nil)
+	b, c := newBrowser(), newBrowser()
+	signIn(t, s, b, alice)
+	wantError(t, s.UseSecrets([][]byte{secret("b")}), cookies.ErrForeignSecret)
+	for _, wrong := range [][][]byte{nil, {[]byte("short")}} {
+		if s.UseSecrets(wrong) == nil {
+			t.Errorf("%q were taken", wrong)
+		}
+	}
+	wantUser(t, s, b, "alice")
+	if err := s.UseSecrets([][]byte{secret("b"), secret("a")}); err != nil {
+		t.Fatal(err)
+	}
+	wantUser(t, s, b, "alice")
+	signIn(t, s, c, bob)
+	if n, err := s.RevokePerson(t.Context(), alice.Issuer, "nobody"); n != 0 || err != nil {
+		t.Errorf("%d ended, %v", n, err)
+	}
+	if all, err := s.OfPerson(t.Context(), alice.Issuer, alice.Subject); err != nil || len(all) != 1 || all[0].User != "alice" {
+		t.Errorf("found %+v, %v", all, err)
+	}
+	if err := s.UseSecrets([][]byte{secret("b")}); err != nil {
+		t.Fatal(err)
+	}
+	wantNone(t, s, b) // it was in memory
+	wantUser(t, s, c, "bob")
+	if err := s.Attest(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestStartRefusesNobodyAndNoLimits(t *testing.T) {
 	s := open(t, memstore.New(), nil)
 	w := httptest.NewRecorder()

@@ -55,11 +55,12 @@ func (t *ticket) box() box { return box{t.key, t.record()} }
 
 // open returns the ticket of a cookie's value, whose id this is.
 func (s *Sessions) open(secure bool, value string, id recordID) (*ticket, bool) {
-	sealed, ok := s.stamper.sealed(value)
+	secrets := s.derived.Load()
+	sealed, ok := secrets.stamper.sealed(value)
 	if !ok {
 		return nil, false
 	}
-	plain, ok := s.codec.open(s.names.session(secure), sealed)
+	plain, ok := secrets.ticket.open(s.names.session(secure), sealed)
 	if !ok {
 		return nil, false
 	}
@@ -79,11 +80,12 @@ func parseTicket(plain []byte, id recordID) (*ticket, bool) {
 func (s *Sessions) issue(secure bool) (*ticket, string, error) {
 	t := new(ticket)
 	_, _ = rand.Read(t.key[:]) // never fails: crypto/rand ends the process instead
-	sealed, err := s.codec.seal(s.names.session(secure), append([]byte{ticketVersion}, t.key[:]...))
+	secrets := s.derived.Load()
+	sealed, err := secrets.ticket.seal(s.names.session(secure), append([]byte{ticketVersion}, t.key[:]...))
 	if err != nil {
 		return nil, "", fmt.Errorf("cookies: seal ticket: %w", err)
 	}
-	value := s.stamper.stamped(sealed)
+	value := secrets.stamper.stamped(sealed)
 	t.id = idOf(secure, value)
 	return t, value, nil
 }

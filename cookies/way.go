@@ -24,7 +24,7 @@ func (a *Attempts) Remember(w http.ResponseWriter, secure bool, method string, p
 		HttpOnly: true, Secure: secure, SameSite: http.SameSiteLaxMode,
 	}
 	text := strings.Join(append([]string{method}, providers[:min(len(providers), recent)]...), "\x00")
-	value, err := a.ways.seal(c.Name, []byte(text))
+	value, err := a.sealing.Load().way.seal(c.Name, []byte(text))
 	if err != nil {
 		return // a name too long for a cookie: the person is asked again
 	}
@@ -39,7 +39,7 @@ func (a *Attempts) Remembered(r *http.Request, secure bool) string {
 	if n != 1 || len(value) > maxWay {
 		return ""
 	}
-	text, _ := a.ways.open(name, value)
+	text, _ := a.sealing.Load().way.open(name, value)
 	method, _, _ := strings.Cut(string(text), "\x00")
 	return method
 }
@@ -51,7 +51,7 @@ func (a *Attempts) Recent(r *http.Request, secure bool, method string) []string 
 	if n != 1 || len(value) > maxWay {
 		return nil
 	}
-	text, _ := a.ways.open(name, value)
+	text, _ := a.sealing.Load().way.open(name, value)
 	parts := strings.Split(string(text), "\x00")
 	if parts[0] != method {
 		return nil

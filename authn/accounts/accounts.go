@@ -25,6 +25,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"foregate/authn"
@@ -112,11 +113,11 @@ type Accounts struct {
 	Audit *Audit
 	Usage *Usage
 
-	db     DB
-	env    Env
-	box    box
-	hashes chan struct{} // bounds how many passwords are hashed at a time
-	decoy  string        // a hash that no account has
+	db      DB
+	env     Env
+	sealing atomic.Pointer[box]
+	hashes  chan struct{} // bounds how many passwords are hashed at a time
+	decoy   string        // a hash that no account has
 }
 
 // callTimeout bounds each call, beside its context.
@@ -131,8 +132,7 @@ func Open(ctx context.Context, db DB, env Env) (*Accounts, error) {
 		env.Now = time.Now
 	}
 	a := &Accounts{db: db, env: env}
-	var err error
-	if a.box, err = newBox(env.Keys); err != nil {
+	if err := a.UseKeys(env.Keys); err != nil {
 		return nil, err
 	}
 	if err := a.openPasswords(); err != nil {

@@ -51,7 +51,7 @@ func (a *Accounts) SetLogin(ctx context.Context, c Context, account, app string,
 		return err
 	}
 	return a.changeLogin(ctx, c, "login_set", account, app, func(ctx context.Context, tx *sql.Tx) error {
-		sealed, err := a.box.seal(l.User+":"+l.Password.Reveal(), forLogin(account, app))
+		sealed, err := a.box().seal(l.User+":"+l.Password.Reveal(), forLogin(account, app))
 		if err != nil {
 			return err
 		}
@@ -123,7 +123,7 @@ func (a *Accounts) Login(ctx context.Context, id *authn.Identity, app string) (L
 	if err != nil {
 		return Login{}, unavailable(fmt.Errorf("accounts: look for a login: %w", err))
 	}
-	pair, err := a.box.open(sealed, forLogin(account.ID, app))
+	pair, err := a.box().open(sealed, forLogin(account.ID, app))
 	if err != nil {
 		a.env.Log.Warn("name and password for an application cannot be opened; the person has to enter them again", "account", account.ID, "app", app, "reason", err.Error())
 		return Login{}, ErrNoLogin

@@ -16,6 +16,17 @@ var (
 // part of it, so that nobody's secret can be put into another's row.
 type box []cipher.AEAD
 
+// UseKeys puts keys in force, see Env.Keys.
+func (a *Accounts) UseKeys(keys [][]byte) error {
+	b, err := newBox(keys)
+	if err == nil {
+		a.sealing.Store(&b)
+	}
+	return err
+}
+
+func (a *Accounts) box() box { return *a.sealing.Load() }
+
 func newBox(keys [][]byte) (box, error) {
 	var b box
 	for i, key := range keys {

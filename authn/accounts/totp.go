@@ -53,7 +53,7 @@ func (a *Accounts) EnrolTOTP(ctx context.Context, c Context, account, title stri
 		if err != nil {
 			return fmt.Errorf("accounts: make a secret: %w", err)
 		}
-		sealed, err := a.box.seal(key.Secret(), forTOTP(account))
+		sealed, err := a.box().seal(key.Secret(), forTOTP(account))
 		if err != nil {
 			return err
 		}
@@ -124,7 +124,7 @@ func (a *Accounts) pendingSecret(ctx context.Context, q conn, account string) (s
 	if err != nil {
 		return "", fmt.Errorf("accounts: look for a secret: %w", err)
 	}
-	return a.box.open(sealed, forTOTP(account))
+	return a.box().open(sealed, forTOTP(account))
 }
 
 // ConfirmTOTP ends setting up: code shows that the app has the secret. It returns ten
@@ -183,7 +183,7 @@ func (a *Accounts) CheckTOTP(ctx context.Context, account, code string) error {
 		if err != nil {
 			return fmt.Errorf("accounts: look for a secret: %w", err)
 		}
-		secret, err := a.box.open(sealed, forTOTP(account))
+		secret, err := a.box().open(sealed, forTOTP(account))
 		if err != nil {
 			return err
 		}

@@ -6,8 +6,8 @@ import (
 	"foregate/internal/config"
 )
 
-// needRestart names the keys that differ in now and belong to the process: listeners,
-// storage and what is derived from the session secrets stay as they were at the start.
+// needRestart names the keys that differ in now and belong to the process: listeners and
+// storage stay as they were at the start.
 func needRestart(start, now *config.File) []string {
 	var keys []string
 	for _, part := range []struct {
@@ -20,7 +20,6 @@ func needRestart(start, now *config.File) []string {
 		{"tls.public_port", start.TLS.PublicPort, now.TLS.PublicPort},
 		{"trusted_proxies", start.TrustedProxies, now.TrustedProxies},
 		{"storage", start.Storage, now.Storage},
-		{"session.secrets", start.Session.Secrets, now.Session.Secrets},
 		{"session.cookie", start.Session.Cookie, now.Session.Cookie},
 		{"session.keep_posts", start.Session.Keep, now.Session.Keep},
 		{"prefix", start.Prefix, now.Prefix},

@@ -102,6 +102,7 @@ type running struct {
 	level      *admin.LogLevel
 	tracer     *traces.Tracer // nil unless OTEL_* variables ask for it
 	builder    builder
+	secrets    secretsInForce
 	sessions   *cookies.Sessions
 	accounts   *accounts.Accounts // nil where nobody needs one
 	visits     *accounts.Tally    // nil without accounts
@@ -196,6 +197,8 @@ func (fg *running) open(file *config.File, tables Tables, opened, store Store, e
 	if err != nil {
 		return err
 	}
+	fg.secrets.list, fg.secrets.written, fg.secrets.attempts = secrets, len(file.Session.Secrets) > 0, attempts
+	fg.secrets.signer.Store(signer)
 	page, err := pages.New()
 	if err != nil {
 		return err
@@ -215,10 +218,11 @@ func (fg *running) open(file *config.File, tables Tables, opened, store Store, e
 	if err != nil {
 		return err
 	}
+	fg.secrets.codes = codes
 	cfg := proxy.Config{
 		Accounts: fg.accounts, Codes: codes, Mail: &fg.post,
 		Prefix: file.Prefix, Trusted: file.TrustedProxies, MaxForm: int64(file.Limits.MaxFormBytes),
-		MaxTarget: file.Limits.MaxURLBytes, Patience: file.Limits.BodyTimeout, Keys: signer.JWKS, KeepPosts: file.Session.Keep, HSTS: hstsOf(file.TLS.HSTS),
+		MaxTarget: file.Limits.MaxURLBytes, Patience: file.Limits.BodyTimeout, Keys: fg.jwks, KeepPosts: file.Session.Keep, HSTS: hstsOf(file.TLS.HSTS),
 		Sessions: fg.sessions, Attempts: attempts, Tries: fg.builder.tries, Pages: page, Metrics: fg.metrics, Faults: &fg.faults, Log: fg.log, Access: access,
 	}
 	if fg.tracer != nil { // a nil *Tracer would be a Tracer
@@ -247,9 +251,10 @@ func (fg *running) open(file *config.File, tables Tables, opened, store Store, e
 	if file.Listen.HTTPS != "" {
 		var authority *certificates.ACME
 		if file.TLS.ACME != nil {
-			if authority, err = authorityOf(file, store, secrets); err != nil {
+			if err := fg.secrets.seals.use(secrets); err != nil {
 				return err
 			}
+			authority = authorityOf(file, store, &fg.secrets.seals)
 		}
 		if fg.certs, err = certificates.New(fg.log, authority); err != nil {
 			return err
@@ -291,9 +296,28 @@ func signerOf(secrets [][]byte) (*upstream.Signer, error) {
 	return upstream.NewSigner(keys)
 }
 
+// jwks are the public keys of the signed assertion.
+func (fg *running) jwks() []byte { return fg.secrets.signer.Load().JWKS() }
+
 // swap puts the apps and methods of file in force.
-func (fg *running) swap(file *config.File) error {
+func (fg *running) swap(file *config.File) (err error) {
+	secrets, err := fg.rotation(file)
+	if err != nil {
+		return err
+	}
+	before := fg.builder
+	defer func() {
+		if err != nil {
+			fg.builder = before
+		}
+	}()
 	fg.builder.file = file
+	if secrets != nil {
+		fg.builder.secrets = secrets
+		if fg.builder.signer, err = signerOf(secrets); err != nil {
+			return err
+		}
+	}
 	mailer, err := fg.mailer(file)
 	if err != nil {
 		return err
@@ -333,11 +357,14 @@ func (fg *running) swap(file *config.File) error {
 	fg.level.Use(levelOf(file.Log))
 	fg.set = set
 	fg.retired.add(old)
+	if secrets != nil {
+		return fg.rotate(secrets, fg.builder.signer)
+	}
 	return nil
 }
 
 // reload reads the file again. A broken one changes nothing. What belongs to the
-// process (listeners, storage, session secrets) needs a restart.
+// process (listeners, storage) needs a restart.
 func (fg *running) reload(sh *shell, path string, files *watcher) {
 	notifyReloading()
 	defer notify(daemon.SdNotifyReady)

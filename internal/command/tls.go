@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"time"
 
-	"foregate/cookies"
 	"foregate/internal/certificates"
 	"foregate/internal/config"
 )
@@ -55,7 +54,7 @@ func publicPort(file *config.File) string {
 
 // authorityOf is where certificates are ordered, by a file that names an authority. What it
 // needs to know of our listeners holds until a restart.
-func authorityOf(file *config.File, store Store, secrets [][]byte) (*certificates.ACME, error) {
+func authorityOf(file *config.File, store Store, seals certificates.Seals) *certificates.ACME {
 	a := file.TLS.ACME
 	takes := func(challenge string) bool { return len(a.Challenges) == 0 || slices.Contains(a.Challenges, challenge) }
 	authority := &certificates.ACME{
@@ -64,10 +63,8 @@ func authorityOf(file *config.File, store Store, secrets [][]byte) (*certificate
 		Folder:      filepath.Join(string(file.Storage.Path), "acme"),
 		HTTPAddress: file.Listen.HTTP, HTTPSAddress: file.Listen.HTTPS,
 	}
-	if len(file.Storage.Redis.Addresses) == 0 {
-		return authority, nil
+	if len(file.Storage.Redis.Addresses) > 0 {
+		authority.Records, authority.Seals = store, seals
 	}
-	seals, err := cookies.NewVault(secrets, "foregate certificates 1")
-	authority.Records, authority.Seals = store, seals
-	return authority, err
+	return authority
 }

@@ -31,6 +31,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode"
 
@@ -88,7 +89,10 @@ type Config struct {
 }
 
 // Codes makes and judges codes. It is safe for concurrent use.
-type Codes struct{ c Config }
+type Codes struct {
+	c    Config
+	keys atomic.Pointer[[][]byte]
+}
 
 // Open returns the codes of one purpose.
 func Open(c Config) (*Codes, error) {
@@ -98,16 +102,24 @@ func Open(c Config) (*Codes, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	short := func(key []byte) bool { return len(key) < sha256.Size }
 	switch {
-	case len(c.Keys) == 0 || slices.ContainsFunc(c.Keys, short):
-		return nil, errors.New("onetime: no key, or one of less than 32 bytes")
 	case c.Length < 6 || c.Length > 10:
 		return nil, fmt.Errorf("onetime: a code of %d digits", c.Length)
 	case c.Lifetime < time.Second || c.Lifetime > MaxLifetime:
 		return nil, fmt.Errorf("onetime: a code that holds for %v", c.Lifetime)
 	}
-	return &Codes{c}, nil
+	o := &Codes{c: c}
+	return o, o.UseKeys(c.Keys)
+}
+
+// UseKeys puts keys in force, see Config.Keys.
+func (o *Codes) UseKeys(keys [][]byte) error {
+	short := func(key []byte) bool { return len(key) < sha256.Size }
+	if len(keys) == 0 || slices.ContainsFunc(keys, short) {
+		return errors.New("onetime: no key, or one of less than 32 bytes")
+	}
+	o.keys.Store(&keys)
+	return nil
 }
 
 // New makes a code for the attempt, bound to an address in canonical spelling, and
@@ -132,7 +144,7 @@ func (o *Codes) New(ctx context.Context, a *authn.Attempt, address string) (code
 	a.Keep(keepSerial, rand.Text())
 	a.Keep(keepAddress, address)
 	a.Keep(keepUntil, strconv.FormatInt(now.Add(o.c.Lifetime).Unix(), 10))
-	a.Keep(keepMAC, base64.RawURLEncoding.EncodeToString(mac(o.c.Keys[0], a, code)))
+	a.Keep(keepMAC, base64.RawURLEncoding.EncodeToString(mac((*o.keys.Load())[0], a, code)))
 	return code, nil
 }
 
@@ -233,7 +245,7 @@ func (o *Codes) matches(a *authn.Attempt, code string) bool {
 		return false
 	}
 	same := false
-	for _, k := range o.c.Keys {
+	for _, k := range *o.keys.Load() {
 		if hmac.Equal(kept, mac(k, a, code)) {
 			same = true
 		}

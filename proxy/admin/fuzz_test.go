@@ -15,7 +15,7 @@ func FuzzBearer(f *testing.F) {
 		f.Fatal(err)
 	}
 	g.Use(rules)
-	sealed, err := g.box.seal(pass{ID: "x", Token: "nightly", Proof: proofOf("x", "another token"), Began: time.Now().Unix(), Used: time.Now().Unix()})
+	sealed, err := g.box().seal(pass{ID: "x", Token: "nightly", Proof: proofOf("x", "another token"), Began: time.Now().Unix(), Used: time.Now().Unix()})
 	if err != nil {
 		f.Fatal(err)
 	}

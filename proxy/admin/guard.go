@@ -47,7 +47,7 @@ var errNobody = errors.New("sign in first: send an admin token or a pass as bear
 type Guard struct {
 	accounts *accounts.Accounts // nil: no account may be let in
 	tries    authn.Tries
-	box      passBox
+	sealing  atomic.Pointer[passBox]
 	out      signedOut
 	log      *slog.Logger
 	now      func() time.Time
@@ -63,14 +63,24 @@ type guarded struct {
 // NewGuard returns a Guard that lets nobody in before Use. Keys, 32 bytes each, seal
 // passes: the first seals, all open.
 func NewGuard(keys [][]byte, people *accounts.Accounts, tries authn.Tries, log *slog.Logger) (*Guard, error) {
-	box, err := newPassBox(keys)
-	if err != nil {
+	g := &Guard{accounts: people, tries: tries, log: log, now: time.Now}
+	if err := g.UseKeys(keys); err != nil {
 		return nil, err
 	}
-	g := &Guard{accounts: people, tries: tries, box: box, log: log, now: time.Now}
 	g.Use(Rules{})
 	return g, nil
 }
+
+// UseKeys puts keys in force, see NewGuard.
+func (g *Guard) UseKeys(keys [][]byte) error {
+	b, err := newPassBox(keys)
+	if err == nil {
+		g.sealing.Store(&b)
+	}
+	return err
+}
+
+func (g *Guard) box() passBox { return *g.sealing.Load() }
 
 // Use puts rules in force, also for who is signed in.
 func (g *Guard) Use(r Rules) {

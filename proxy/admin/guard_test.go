@@ -242,7 +242,7 @@ func TestPassCannotBeMade(t *testing.T) {
 	pass := w.pass(SignIn{User: "alice", Password: password})
 	stranger, err := NewGuard([][]byte{[]byte("another key, of thirty-two bytes")}, w.accounts, w.tries, w.api.Log)
 	try(t, err)
-	forged, err := stranger.box.seal(stranger.newPass("", w.alice.ID, "hash"))
+	forged, err := stranger.box().seal(stranger.newPass("", w.alice.ID, "hash"))
 	try(t, err)
 	for i := 0; i < len(pass); i += 7 {
 		changed := []byte(pass)

@@ -66,7 +66,7 @@ var errPass = errors.New("no pass, or one that is over")
 
 // open returns a pass that is not over.
 func (g *Guard) open(text string) (pass, error) {
-	p, err := g.box.open(text)
+	p, err := g.box().open(text)
 	if err != nil {
 		return pass{}, err
 	}
@@ -85,7 +85,7 @@ func (g *Guard) Renew(text string) (string, error) {
 		return "", err
 	}
 	p.Used = g.now().Unix()
-	return g.box.seal(p)
+	return g.box().seal(p)
 }
 
 // SignOut ends a pass, however often it was renewed.

@@ -65,7 +65,7 @@ func (g *Guard) SignIn(ctx context.Context, s SignIn, client netip.Addr) (text s
 		g.log.Warn("tries of an administrator not forgotten", "err", err)
 	}
 	g.note(ctx, c.Account, w.Actor, client, "ok")
-	text, err = g.box.seal(g.newPass("", c.Account.ID, c.Hash))
+	text, err = g.box().seal(g.newPass("", c.Account.ID, c.Hash))
 	return text, w, err
 }
 
@@ -104,7 +104,7 @@ func (g *Guard) tokenPass(ctx context.Context, text string, client netip.Addr) (
 	}
 	w := t.who()
 	g.note(ctx, accounts.Account{}, w.Actor, client, "ok")
-	sealed, err := g.box.seal(g.newPass(t.Name, "", text))
+	sealed, err := g.box().seal(g.newPass(t.Name, "", text))
 	return sealed, w, err
 }
 

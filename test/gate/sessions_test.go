@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -253,6 +254,76 @@ func TestFM11KillAndRestartKeepSessions(t *testing.T) {
 				t.Errorf("%s after a kill: %d", who, status)
 			}
 		}
+	}
+}
+
+// TestFM14SessionSecretsRotateWhileItServes: no request fails meanwhile, what is sealed with
+// a secret that was taken away is over, and one that would sign everybody out is refused.
+func TestFM14SessionSecretsRotateWhileItServes(t *testing.T) {
+	older, newer, other := strings.Repeat("old-", 10), strings.Repeat("new-", 10), strings.Repeat("odd-", 10)
+	f := start(t, options{session: ", secrets: [" + older + "]"})
+	before := f.alice()
+	var wrong atomic.Int32
+	stop := make(chan struct{})
+	var load sync.WaitGroup
+	for range 4 {
+		line := f.keepAlive()
+		load.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				case <-time.After(2 * time.Millisecond):
+				}
+				if status, _ := line.ask("/x", before); status != 200 {
+					wrong.Add(1)
+				}
+			}
+		})
+	}
+	turns := 0
+	turn := func(from, to string) {
+		t.Helper()
+		f.edit(func(yaml string) string { return strings.Replace(yaml, "secrets: ["+from+"]", "secrets: ["+to+"]", 1) })
+		turns++
+		until(t, "the secrets change", func() bool { return strings.Count(f.logs.String(), "session secrets changed") == turns })
+	}
+	turn(older, older+", "+newer)
+	turn(older+", "+newer, newer+", "+older)
+	after := f.alice()
+	for what, cookie := range map[string]string{"old": before, "new": after} {
+		if status := statusOf(f.get("/x", cookie)); status != 200 {
+			t.Errorf("with both secrets, the %s cookie: %d", what, status)
+		}
+	}
+	if keys := f.get("/sso/keys", ""); strings.Count(keys, `"kid"`) != 2 {
+		t.Errorf("of the assertion's keys are published: %s", keys)
+	}
+	close(stop)
+	load.Wait()
+	if wrong.Load() > 0 {
+		t.Errorf("%d requests failed meanwhile", wrong.Load())
+	}
+	turn(newer+", "+older, newer)
+	if status := statusOf(f.get("/x", before)); status != 401 {
+		t.Errorf("without its secret the old cookie still opens: %d", status)
+	}
+	f.edit(func(yaml string) string {
+		return strings.Replace(yaml, "secrets: ["+newer+"]", "secrets: ["+other+"]", 1)
+	})
+	until(t, "it is refused", func() bool { return f.metric("foregate_config_last_reload_successful") == 0 })
+	if !strings.Contains(f.logs.String(), "everybody would be signed out") {
+		t.Error("the log does not say why")
+	}
+	if status := statusOf(f.get("/x", after)); status != 200 {
+		t.Errorf("after a secret that nobody knows: %d", status)
+	}
+	f.edit(func(yaml string) string {
+		return strings.Replace(yaml, "secrets: ["+other+"]", "secrets: ["+newer+"]", 1)
+	})
+	f.restart()
+	if status := statusOf(f.get("/x", after)); status != 200 {
+		t.Errorf("after a restart: %d", status)
 	}
 }
 
