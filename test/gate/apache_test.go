@@ -1,48 +1,20 @@
 package gate
 
 import (
-	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
-)
 
-// apache runs what the document says, with the addresses of this machine.
-func apache(t *testing.T, f *foregate) (addr string) {
-	t.Helper()
-	path, err := exec.LookPath("apache2")
-	if err != nil {
-		path = "/usr/sbin/apache2"
-	}
-	addr = freeAddress(t)
-	dir := t.TempDir()
-	site := strings.NewReplacer("127.0.0.1:8080", f.addr, "*:443", addr, "careplan.hospital.example", "app.test", "  SSLEngine on\n", "",
-		"  SSLCertificateFile    /etc/ssl/careplan.crt\n", "", "  SSLCertificateKeyFile /etc/ssl/careplan.key\n", "").Replace(snippet(t, "apache.md", "apache"))
-	conf := fmt.Sprintf("ServerRoot %[1]s\nPidFile %[1]s/pid\nErrorLog %[1]s/error.log\nDefaultRuntimeDir %[1]s\nServerName app.test\nListen %[2]s\n", dir, addr)
-	if os.Getuid() == 0 { // its workers are somebody else
-		conf += "User www-data\nGroup www-data\n"
-	}
-	for _, module := range []string{"mpm_event", "authz_core", "headers", "proxy", "proxy_http"} {
-		conf += fmt.Sprintf("LoadModule %[1]s_module /usr/lib/apache2/modules/mod_%[1]s.so\n", module)
-	}
-	file := filepath.Join(dir, "apache.conf")
-	if err := os.WriteFile(file, []byte(conf+site), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	runFront(t, addr, dir, exec.Command(path, "-DFOREGROUND", "-f", file))
-	return addr
-}
+	"foregate/internal/fronttest"
+)
 
 // TestApacheInFront carries requests to Foregate, with the configuration of the document.
 func TestApacheInFront(t *testing.T) {
 	f := start(t, options{top: "trusted_proxies: [127.0.0.1]"})
-	addr := apache(t, f)
+	addr := f.before(t, fronttest.Apache)
 	page := "Host: app.test\r\nConnection: close\r\nAccept: text/html\r\n"
 	answer := rawAt(t, addr, "GET /ward?bed=7 HTTP/1.1\r\n"+page+"\r\n")
 	if statusOf(answer) != http.StatusFound || !strings.Contains(answer, "/sso/sign-in?rd=%2Fward%3Fbed%3D7\r\n") {

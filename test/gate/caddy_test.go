@@ -4,37 +4,16 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
-)
 
-// caddy runs what the document says, with the addresses of this machine.
-func caddy(t *testing.T, f *foregate) (addr string) {
-	t.Helper()
-	addr = freeAddress(t)
-	_, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	site := strings.NewReplacer("127.0.0.1:8080", f.addr, "127.0.0.1:9000", f.up.addr(), "careplan.hospital.example {", "http://app.test:"+port+" {\n\tbind 127.0.0.1\n").Replace(snippet(t, "caddy.md", "caddyfile"))
-	dir := t.TempDir()
-	file := filepath.Join(dir, "Caddyfile")
-	if err := os.WriteFile(file, []byte("{\n\tadmin off\n\tauto_https off\n}\n"+site), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command("caddy", "run", "--config", file, "--adapter", "caddyfile")
-	cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
-	runFront(t, addr, dir, cmd)
-	return addr
-}
+	"foregate/internal/fronttest"
+)
 
 // TestCaddyAsksFromSignInToSignOut, with the configuration of the document.
 func TestCaddyAsksFromSignInToSignOut(t *testing.T) {
 	f := asked(t)
-	addr := caddy(t, f)
+	addr := f.before(t, fronttest.Caddy)
 	_, port, _ := net.SplitHostPort(addr)
 	host := "app.test:" + port
 	page := "Host: " + host + "\r\nConnection: close\r\nAccept: text/html\r\n"

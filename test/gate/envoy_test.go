@@ -25,6 +25,8 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+
+	"foregate/internal/fronttest"
 )
 
 // envoy is a Foregate that Envoy asks, and a client for its calls that is not ours.
@@ -270,7 +272,7 @@ func readEnvoy(t *testing.T, language string, into interface {
 }) {
 	t.Helper()
 	var tree any
-	if err := yaml.Unmarshal([]byte(snippet(t, "envoy.md", language)), &tree); err != nil {
+	if err := yaml.Unmarshal([]byte(fronttest.Snippet(t, "envoy.md", language)), &tree); err != nil {
 		t.Fatal(err)
 	}
 	text, err := json.Marshal(tree)

@@ -1,38 +1,15 @@
 package gate
 
 import (
-	"bytes"
-	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"syscall"
 	"testing"
+
+	"foregate/internal/fronttest"
 )
 
-// runFront starts another proxy, which ends with the test, and returns when it listens. If
-// the test fails it says what the proxy wrote, also into error.log in its folder.
-func runFront(t *testing.T, addr, dir string, cmd *exec.Cmd) {
+// before starts another proxy, which ends with the test, and says where it listens.
+func (f *foregate) before(t *testing.T, run func(*testing.T, fronttest.Site)) (addr string) {
 	t.Helper()
-	name := filepath.Base(cmd.Path)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(name, ": ", err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		_ = cmd.Wait()
-		if t.Failed() {
-			log, _ := os.ReadFile(filepath.Join(dir, "error.log")) // not all have one
-			t.Logf("%s said:\n%s%s", name, out.String(), log)
-		}
-	})
-	until(t, name+" listens", func() bool {
-		conn, err := net.Dial("tcp", addr)
-		if err == nil {
-			_ = conn.Close()
-		}
-		return err == nil
-	})
+	addr = freeAddress(t)
+	run(t, fronttest.Site{Address: addr, Foregate: f.addr, Application: f.up.addr()})
+	return addr
 }

@@ -5,40 +5,17 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-)
 
-// haproxyAsking runs what the document says, with the addresses of this machine.
-func haproxyAsking(t *testing.T, f *foregate) (addr string) {
-	t.Helper()
-	path, err := exec.LookPath("haproxy")
-	if err != nil {
-		path = "/usr/sbin/haproxy"
-	}
-	lua, err := filepath.Abs("../../deploy/haproxy/foregate.lua")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr = freeAddress(t)
-	conf := strings.NewReplacer("127.0.0.1:8080", f.addr, "127.0.0.1:9000", f.up.addr(), "/etc/haproxy/foregate.lua", lua,
-		"bind :443 ssl crt /etc/haproxy/careplan.pem alpn h2,http/1.1", "bind "+addr).Replace(snippet(t, "haproxy.md", "haproxy"))
-	file := filepath.Join(t.TempDir(), "haproxy.cfg")
-	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	runFront(t, addr, filepath.Dir(file), exec.Command(path, "-db", "-f", file))
-	return addr
-}
+	"foregate/internal/fronttest"
+)
 
 // TestHAProxyAsksFromSignInToSignOut, with the configuration of the document.
 func TestHAProxyAsksFromSignInToSignOut(t *testing.T) {
 	f := asked(t)
-	addr := haproxyAsking(t, f)
+	addr := f.before(t, fronttest.HAProxy)
 	page := "Host: app.test\r\nConnection: close\r\nAccept: text/html\r\n"
 
 	// A stranger is led to the sign-in; a script is told where it is.
@@ -127,7 +104,7 @@ func TestHAProxyAsksFromSignInToSignOut(t *testing.T) {
 // WebSocket opens for whom it may.
 func TestHAProxyAsksAboutBodiesAndSockets(t *testing.T) {
 	f := asked(t)
-	addr := haproxyAsking(t, f)
+	addr := f.before(t, fronttest.HAProxy)
 	b := browserAt(f, "http://app.test", addr)
 	b.signIn("alice", alicePassword, "/")
 	f.up.take()
@@ -173,7 +150,7 @@ func TestHAProxyAsksAboutBodiesAndSockets(t *testing.T) {
 // TestHAProxyLetsNobodyThroughWithoutForegate: neither when it is not there nor when it says nothing.
 func TestHAProxyLetsNobodyThroughWithoutForegate(t *testing.T) {
 	f := asked(t)
-	addr := haproxyAsking(t, f)
+	addr := f.before(t, fronttest.HAProxy)
 	alice := f.signIn("alice", alicePassword)
 	f.stop()
 	for _, path := range []string{"/ward", "/public/x"} {

@@ -1,31 +1,15 @@
 package gate
 
 import (
-	"fmt"
 	"net"
 	"net/http"
 	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
-)
 
-// snippet is the code of one language in a document.
-func snippet(t *testing.T, doc, language string) string {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join("../../docs/integrations", doc))
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := regexp.MustCompile("(?s)```" + language + "\n(.*?)```").FindSubmatch(text)
-	if m == nil {
-		t.Fatalf("%s has no %s", doc, language)
-	}
-	return string(m[1])
-}
+	"foregate/internal/fronttest"
+)
 
 // asked is a Foregate that another proxy asks, with the application behind that one.
 func asked(t *testing.T) *foregate {
@@ -36,31 +20,6 @@ func asked(t *testing.T) *foregate {
 	})
 	f.restart()
 	return f
-}
-
-// nginx runs what the document says, with the addresses of this machine.
-func nginx(t *testing.T, f *foregate) (addr string) {
-	t.Helper()
-	path, err := exec.LookPath("nginx")
-	if err != nil {
-		path = "/usr/sbin/nginx"
-	}
-	addr = freeAddress(t)
-	server := strings.NewReplacer("127.0.0.1:8080", f.addr, "127.0.0.1:9000", f.up.addr(), "listen 443 ssl", "listen "+addr, "  ssl_certificate     /etc/nginx/careplan.crt;\n", "", "  ssl_certificate_key /etc/nginx/careplan.key;\n", "", "careplan.hospital.example", "app.test").Replace(snippet(t, "nginx.md", "nginx"))
-	dir := t.TempDir()
-	conf := fmt.Sprintf("daemon off; pid %[1]s/pid; error_log %[1]s/error.log; worker_processes 1;\nevents {}\nhttp {\naccess_log off;\n"+
-		"client_body_temp_path %[1]s/a; proxy_temp_path %[1]s/b; fastcgi_temp_path %[1]s/c; uwsgi_temp_path %[1]s/d; scgi_temp_path %[1]s/e;\n%[2]s}\n", dir, server)
-	file := filepath.Join(dir, "nginx.conf")
-	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if os.Getuid() == 0 { // its worker is somebody else
-		if err := os.Chmod(dir, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	runFront(t, addr, dir, exec.Command(path, "-c", file))
-	return addr
 }
 
 // rawAt sends bytes to somebody else than Foregate.
@@ -78,7 +37,7 @@ func rawAt(t *testing.T, addr, request string) string {
 // TestNginxAsksFromSignInToSignOut, with the configuration of the document.
 func TestNginxAsksFromSignInToSignOut(t *testing.T) {
 	f := asked(t)
-	addr := nginx(t, f)
+	addr := f.before(t, fronttest.Nginx)
 	page := "Host: app.test\r\nConnection: close\r\nAccept: text/html\r\n"
 
 	// A stranger is led to the sign-in; a script is told where it is.

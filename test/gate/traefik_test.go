@@ -48,7 +48,7 @@ func traefik(t *testing.T, f *foregate) (addr string) {
 func traefikStandIn(t *testing.T, f *foregate) (addr string) {
 	t.Helper()
 	var file traefikFile
-	if err := yaml.Unmarshal([]byte(strings.NewReplacer("127.0.0.1:8080", f.addr, "127.0.0.1:9000", f.up.addr()).Replace(snippet(t, "traefik.md", "traefik"))), &file); err != nil {
+	if err := yaml.Unmarshal([]byte(strings.NewReplacer("127.0.0.1:8080", f.addr, "127.0.0.1:9000", f.up.addr()).Replace(fronttest.Snippet(t, "traefik.md", "traefik"))), &file); err != nil {
 		t.Fatal(err)
 	}
 	if rule := file.HTTP.Routers["careplan-sso"].Rule; !strings.HasSuffix(rule, "&& PathPrefix(`/sso/`) && !PathPrefix(`/sso/verify`)") {
