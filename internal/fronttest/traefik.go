@@ -13,7 +13,7 @@ import (
 // Traefik runs one if there is one, and says whether it does.
 func Traefik(t *testing.T, s Site) bool {
 	t.Helper()
-	path := Wheel(t, "traefik", "bin/traefik")
+	path := wheel(t, "traefik", "bin/traefik")
 	if path == "" {
 		return false
 	}

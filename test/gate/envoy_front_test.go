@@ -246,8 +246,8 @@ func TestEnvoyLetsNobodyThroughWithoutForegate(t *testing.T) {
 			f.stop()
 			for _, path := range []string{"/ward", "/public/x"} {
 				answer := patiently(t, addr, "GET "+path+" HTTP/1.1\r\nHost: app.test\r\nConnection: close\r\nCookie: "+alice+"\r\n\r\n")
-				if statusOf(answer) != http.StatusServiceUnavailable {
-					t.Errorf("%s without Foregate: %.200q", path, answer)
+				if statusOf(answer) != http.StatusServiceUnavailable || !strings.Contains(answer, "Please try again") || !strings.Contains(answer, "retry-after: 5\r\n") {
+					t.Errorf("%s without Foregate: %.300q", path, answer)
 				}
 			}
 			if way == "HTTP" {

@@ -110,8 +110,25 @@ func TestNginxAsksFromSignInToSignOut(t *testing.T) {
 		t.Errorf("a form: %.100q, %q", answer, heads)
 	}
 
+	// A failure of the application is its own.
+	f.up.answerBytes("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 5\r\n\r\nfault")
+	if answer := rawAt(t, addr, "GET /ward HTTP/1.1\r\n"+page+cookie+"\r\n"); statusOf(answer) != http.StatusInternalServerError || !strings.HasSuffix(answer, "fault") {
+		t.Errorf("the application's own 500: %.200q", answer)
+	}
+	f.up.answerWith(nil)
+	f.up.take()
+
 	b.do("POST", "/sso/sign-out", url.Values{}, nil)
 	if answer := rawAt(t, addr, "GET /ward HTTP/1.1\r\n"+page+cookie+"\r\n"); statusOf(answer) != http.StatusFound {
 		t.Errorf("after the sign-out: %.100q", answer)
+	}
+	f.stop()
+	for _, path := range []string{"/ward", "/public/x"} {
+		if answer := rawAt(t, addr, "GET "+path+" HTTP/1.1\r\n"+page+cookie+"\r\n"); statusOf(answer) != http.StatusServiceUnavailable || !strings.Contains(answer, "Please try again") || !strings.Contains(answer, "Retry-After: 5\r\n") {
+			t.Errorf("%s without Foregate: %.300q", path, answer)
+		}
+	}
+	if heads := f.up.take(); len(heads) > 0 {
+		t.Errorf("reached the application: %q", heads)
 	}
 }
