@@ -110,8 +110,7 @@ func wheel(t *testing.T, name, within string) string {
 	if path := os.Getenv("FOREGATE_" + strings.ToUpper(name)); path != "" {
 		return path
 	}
-	if cache, err := os.UserCacheDir(); err == nil {
-		path := filepath.Join(cache, "foregate-test", within)
+	if path, err := filepath.Abs(filepath.Join(top, "test/wheels", within)); err == nil {
 		if _, err := os.Stat(path); err == nil {
 			return path
 		}
