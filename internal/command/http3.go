@@ -76,10 +76,7 @@ func (fg *running) serveHTTP3(file *config.File, socket net.PacketConn, secure *
 // ServeHTTP hands on a request as HTTP/2 would have brought it.
 func (q *quicServed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v := visitorOf(r.Context())
-	if !v.begin() {
-		v.end()
-		panic(http.ErrAbortHandler)
-	}
+	v.begin()
 	defer v.end()
 	if err := readHTTP3Body(w, r, q.patience); err != nil {
 		panic(http.ErrAbortHandler)

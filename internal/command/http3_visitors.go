@@ -53,17 +53,10 @@ func (s *visitors) enter(ctx context.Context, conn *quic.Conn) context.Context {
 	return context.WithValue(ctx, visitorKey{}, v)
 }
 
-// begin counts a request, and reports whether there may be so many. Streams that are reset
-// at once make room for others before their handlers have ended (CVE-2023-39325 of HTTP/2).
-func (v *visitor) begin() bool {
+func (v *visitor) begin() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.asked++
-	if v.asked <= 2*streamsMost {
-		return true
-	}
-	go func() { _ = v.conn.CloseWithError(quic.ApplicationErrorCode(http3.ErrCodeExcessiveLoad), "") }()
-	return false
 }
 
 func (v *visitor) end() {

@@ -106,6 +106,7 @@ type options struct {
 	idle      string // 20m if empty
 	providers bool   // start those that can be reached
 	gone      string // issuer of the provider that cannot be reached
+	http3     bool   // beside https
 }
 
 const noraPassword = "nora-pass-1"
@@ -139,6 +140,9 @@ func openHospital(t *testing.T, o options) *hospital {
 	}
 	path := filepath.Join(dir, "foregate.yaml")
 	yaml := fmt.Sprintf(hospitalFile, https, h.admin, o.idle, northIssuer, southIssuer, o.gone, hash, app.URL, app.URL, app.URL)
+	if o.http3 {
+		yaml = strings.Replace(yaml, "drain: 0s", "http3: true, drain: 0s", 1)
+	}
 	if err := os.WriteFile(path, []byte(yaml), 0o600); err != nil {
 		t.Fatal(err)
 	}
