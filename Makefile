@@ -52,4 +52,4 @@ fuzz:
 	./test/fuzz $(FUZZTIME)
 
 clean:
-	rm -rf foregate foregate_*.deb test/node_modules
+	rm -rf foregate foregate_*.deb test/node_modules test/wheels

@@ -43,6 +43,7 @@ func TestAnAuthorityGivesTheCertificate(t *testing.T) {
 // TestFM17TwoProcessesShareOneOrder through Redis: each comes up with the certificate that
 // one of them has ordered, and so does a third that starts later.
 func TestFM17TwoProcessesShareOneOrder(t *testing.T) {
+	t.Parallel()
 	redis := redistest.Start(t)
 	secret := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(secret, []byte(rand.Text()+rand.Text()), 0o600); err != nil {

@@ -48,15 +48,25 @@ func (f *foregate) keepAlive() *keepAlive {
 	return &keepAlive{conn, bufio.NewReader(conn)}
 }
 
-// plainProgram is Foregate as it is delivered: the race detector takes five times the memory.
+// plainProgram is Foregate as it is delivered: the race detector takes several times the
+// memory.
 func plainProgram(t *testing.T) string {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), "foregate")
-	if out, err := exec.Command("go", "build", "-ldflags=-s -w", "-o", program, "foregate").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	program, err := buildPlain()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return program
 }
+
+var buildPlain = sync.OnceValues(func() (string, error) {
+	program := binary + "-plain"
+	out, err := exec.Command("go", "build", "-ldflags=-s -w", "-o", program, "foregate").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%w\n%s", err, out)
+	}
+	return program, nil
+})
 
 // memoryLimit is a cgroup of so many bytes: the command that runs a program in it. It is
 // nil where no cgroup can be made.
@@ -223,6 +233,7 @@ func TestFM21FewFiles(t *testing.T) {
 
 // TestFM21NameServersDown: the application keeps its address, and it is told once.
 func TestFM21NameServersDown(t *testing.T) {
+	t.Parallel()
 	const server = "127.0.9.53"
 	dir := t.TempDir()
 	names := filepath.Join(dir, "resolv.conf")

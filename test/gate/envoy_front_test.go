@@ -30,6 +30,7 @@ func envoyAsking(t *testing.T, run func(*testing.T, fronttest.Site)) (f *foregat
 
 // TestEnvoyAsksFromSignInToSignOut: Envoy itself, with the configurations of the document.
 func TestEnvoyAsksFromSignInToSignOut(t *testing.T) {
+	t.Parallel()
 	for way, run := range envoys {
 		t.Run(way, func(t *testing.T) { envoyFromSignInToSignOut(t, way, run) })
 	}
@@ -142,6 +143,7 @@ func envoyFromSignInToSignOut(t *testing.T, way string, run func(*testing.T, fro
 // TestEnvoyBelievesNoHeaderOfABrowser: of where it comes from, of how Envoy is to treat it,
 // or that an application could take for the address or the method.
 func TestEnvoyBelievesNoHeaderOfABrowser(t *testing.T) {
+	t.Parallel()
 	for way, run := range envoys {
 		t.Run(way, func(t *testing.T) {
 			f, addr := envoyAsking(t, run)
@@ -189,6 +191,7 @@ func TestEnvoyBelievesNoHeaderOfABrowser(t *testing.T) {
 // TestEnvoyAsksAboutBodiesAndSockets: an upload goes to the application alone, a WebSocket
 // opens for whom it may.
 func TestEnvoyAsksAboutBodiesAndSockets(t *testing.T) {
+	t.Parallel()
 	for way, run := range envoys {
 		t.Run(way, func(t *testing.T) {
 			f, addr := envoyAsking(t, run)
@@ -239,6 +242,7 @@ func TestEnvoyAsksAboutBodiesAndSockets(t *testing.T) {
 // TestEnvoyLetsNobodyThroughWithoutForegate: neither when it is not there nor when something
 // else answers.
 func TestEnvoyLetsNobodyThroughWithoutForegate(t *testing.T) {
+	t.Parallel()
 	for way, run := range envoys {
 		t.Run(way, func(t *testing.T) {
 			f, addr := envoyAsking(t, run)

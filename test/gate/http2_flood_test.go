@@ -14,7 +14,7 @@ import (
 // or waits without end loses the connection or gets nowhere, takes no memory, and others
 // are answered meanwhile.
 func TestHT4FloodsOfHTTP2EndTheirOwnConnection(t *testing.T) {
-	f := start(t, options{tls: true})
+	f := start(t, options{tls: true, program: plainProgram(t)})
 	get := [][2]string{{":method", "GET"}, {":scheme", "https"}, {":authority", "app.test"}, {":path", "/public/x"}}
 	const most = 60_000 // frames
 	for _, flood := range []struct {
@@ -107,7 +107,7 @@ func TestHT4FloodsOfHTTP2EndTheirOwnConnection(t *testing.T) {
 			}
 			grown := f.resident(t) - before
 			t.Logf("ended with %v; %d MiB more; somebody else waited %s at most", err, grown>>20, slowest.Round(time.Millisecond))
-			if grown > 100<<20 { // the binary is built with the race detector, which takes some of it
+			if grown > 50<<20 {
 				t.Errorf("%d MiB more", grown>>20)
 			}
 			if slowest > 3*time.Second {

@@ -74,7 +74,7 @@ func retries(socket *net.UDPConn) (asked, others int) {
 // TestHT4FloodsOfUDPTakeNothingFromOthers: garbage, and beginnings of connections from many
 // addresses that never go on.
 func TestHT4FloodsOfUDPTakeNothingFromOthers(t *testing.T) {
-	f := start(t, options{tls: true, http3: true})
+	f := start(t, options{tls: true, http3: true, program: plainProgram(t)})
 	begun := initials(t, 500)
 	to, err := net.ResolveUDPAddr("udp", f.https)
 	if err != nil {
@@ -157,7 +157,7 @@ func TestHT4FloodsOfUDPTakeNothingFromOthers(t *testing.T) {
 	if asked == 0 || answered > 2*64 { // 64 a second; those that it was too much for got nothing
 		t.Error("made-up addresses are believed")
 	}
-	if grown := highest - before; grown > 150<<20 { // the binary is built with the race detector, which takes some of it
+	if grown := highest - before; grown > 50<<20 {
 		t.Errorf("%d MiB more", grown>>20)
 	}
 	served("after")

@@ -36,6 +36,7 @@ func askedWithRedis(t *testing.T) (f *foregate, redis *redistest.Server, check s
 // the request would be. Who is signed in is let in from memory or told to try again, never
 // sent to sign in; who is not is not let in; and afterwards everybody is where they were.
 func TestFM1AnOutageIsAskedAboutAsItIsCarried(t *testing.T) {
+	t.Parallel()
 	f, redis, _ := askedWithRedis(t)
 	b, c, gone := newBrowser(f), browserAt(f, "http://carried.test", f.addr), newBrowser(f)
 	b.signIn("alice", alicePassword, "/")
@@ -126,6 +127,7 @@ var tryAgain = regexp.MustCompile("You are still signed in. Try again|If you wer
 // TestFM1AnOutageBehindEveryFront: whichever proxy asks, a person sees a page that says try
 // again, and is where they were when Redis is back.
 func TestFM1AnOutageBehindEveryFront(t *testing.T) {
+	t.Parallel()
 	f, redis, check := askedWithRedis(t)
 	fronts := map[string]func(*testing.T, fronttest.Site){"nginx": fronttest.Nginx, "HAProxy": fronttest.HAProxy, "Caddy": fronttest.Caddy}
 	if fronttest.HasEnvoy(t) {

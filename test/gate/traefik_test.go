@@ -133,6 +133,7 @@ func traefikStandIn(t *testing.T, f *foregate) (addr string) {
 
 // TestTraefikAsksFromSignInToSignOut, with the configuration of the document.
 func TestTraefikAsksFromSignInToSignOut(t *testing.T) {
+	t.Parallel()
 	f := asked(t)
 	addr := traefik(t, f)
 	page := "Host: app.test\r\nConnection: close\r\nAccept: text/html\r\n"
@@ -197,6 +198,7 @@ func TestTraefikAsksFromSignInToSignOut(t *testing.T) {
 // TestTraefikAsksAboutBodiesAndSockets: an upload goes to the application alone, a
 // WebSocket opens for whom it may.
 func TestTraefikAsksAboutBodiesAndSockets(t *testing.T) {
+	t.Parallel()
 	f := asked(t)
 	addr := traefik(t, f)
 	b := browserAt(f, "http://app.test", addr)
@@ -241,6 +243,7 @@ func TestTraefikAsksAboutBodiesAndSockets(t *testing.T) {
 // TestTraefikBelievesNoHeaderOfABrowser: of where it comes from, or that an application could
 // take for the address or the method.
 func TestTraefikBelievesNoHeaderOfABrowser(t *testing.T) {
+	t.Parallel()
 	f := asked(t)
 	addr := traefik(t, f)
 	f.edit(func(yaml string) string {
