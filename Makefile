@@ -37,6 +37,7 @@ check:
 	$(GO) vet ./...
 	$(GO) mod verify
 	$(GO) mod tidy -diff
+	cd test/h2spec && $(GO) vet . && $(GO) mod verify && $(GO) mod tidy -diff
 
 bench: build
 	$(GO) run ./bench
