@@ -81,6 +81,7 @@ type Attempt struct {
 	AppTitle string     `json:"-"` // its name for people
 	Client   netip.Addr `json:"-"` // who asks, after trusted proxies
 	Recent   []string   `json:"-"` // providers of the method by which this browser signed in before, the last first
+	Shown    Shown      `json:"-"` // the browser's certificate, for a Certified method alone
 	Trial    *Trial     `json:"-"` // where a try-out is told what the method sees; nil for everybody else
 }
 
