@@ -12,6 +12,7 @@ import (
 
 	"foregate/authn"
 	"foregate/authn/accounts"
+	"foregate/authn/certificate"
 	"foregate/authn/handoff"
 	"foregate/authn/kerberos"
 	"foregate/authn/ldap"
@@ -38,6 +39,7 @@ var methods = []config.Kind{
 	{Name: "local", New: func() authn.MethodConfig { return new(local.Config) }},
 	{Name: "ldap", New: func() authn.MethodConfig { return new(ldap.Config) }},
 	{Name: "kerberos", New: func() authn.MethodConfig { return new(kerberos.Config) }},
+	{Name: "certificate", New: func() authn.MethodConfig { return new(certificate.Config) }},
 	{Name: "break_glass", New: func() authn.MethodConfig { return new(local.BreakGlass) }},
 	{Name: "mail_code", New: func() authn.MethodConfig { return new(mailcode.Config) }},
 	{Name: "network", New: func() authn.MethodConfig { return new(network.Config) }},

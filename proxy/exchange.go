@@ -75,13 +75,19 @@ type placeKey struct{}
 // requests, which come one after the other: the largest thing that would be
 // allocated for each.
 func connContext(ctx context.Context, c net.Conn) context.Context {
-	return context.WithValue(upstream.ConnContext(ctx, c), placeKey{}, new(exchange))
+	return context.WithValue(upstream.ConnContext(ctx, c), placeKey{}, &seat{opened: time.Now()})
+}
+
+// seat is what a connection has of its own.
+type seat struct {
+	exchange exchange  // of the HTTP/1 request under way
+	opened   time.Time // when it was accepted
 }
 
 func place(r *http.Request) *exchange {
 	if r.ProtoMajor == 1 {
-		if x, ok := r.Context().Value(placeKey{}).(*exchange); ok {
-			return x
+		if p, ok := r.Context().Value(placeKey{}).(*seat); ok {
+			return &p.exchange
 		}
 	}
 	return new(exchange)

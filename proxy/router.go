@@ -36,7 +36,8 @@ type App struct {
 	Audience    string         // which sessions are good here
 	Shared      []netip.Prefix // where devices are that several people share; see shared.go
 
-	metrics appMetrics
+	metrics   appMetrics
+	certified bool // some method looks at the browser's certificate
 }
 
 // terms of sessions that a method began. A method that is not the app's has none,

@@ -104,6 +104,9 @@ func NewSet(apps []*App, methods []*Method, organisations ...*Organisation) *Set
 			m.Admit.Organisation = o.Name
 		}
 	}
+	for _, a := range apps {
+		a.certified = set.asksCertificate(a)
+	}
 	return set
 }
 
@@ -165,6 +168,9 @@ func (s *Server) serve(x *exchange, r *http.Request) error {
 		return err
 	}
 	x.app, x.host = app, host
+	if err := s.misdirected(x, r); err != nil {
+		return err
+	}
 	if len(r.RequestURI) > s.MaxTarget {
 		return refuse(http.StatusRequestURITooLong, "request target of %d bytes", len(r.RequestURI))
 	}

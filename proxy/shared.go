@@ -35,7 +35,7 @@ func (s *Server) asksPerson(x *exchange, m *Method) error {
 	if err != nil || !s.shared(x) {
 		return nil // what is not ready says so itself
 	}
-	if _, near := auth.(authn.Near); !near {
+	if _, near := auth.(authn.Near); !near && !m.certified() {
 		return nil
 	}
 	return authn.Refused("Several people use this device, so it cannot say which of them you are. Go back and choose another way to sign in.",

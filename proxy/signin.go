@@ -41,6 +41,10 @@ func (s *Server) beginFor(x *exchange, r *http.Request, m *Method, rd string, au
 	a.Provider = r.URL.Query().Get("idp")
 	s.recall(x, r, m, a)
 	a.Fresh = r.URL.Query().Get("fresh") != "" || s.mustProve(x, r, m.Name) || s.shared(x)
+	var err error
+	if a.Shown, err = s.shown(x, r, m); err != nil {
+		return s.notThisWay(m, err)
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), signInTime)
 	defer cancel()
 	reply, err := m.begin(ctx, a)
@@ -194,6 +198,10 @@ func (s *Server) resume(x *exchange, r *http.Request, m *Method, a *authn.Attemp
 	actor := a.Values[keepTry]
 	if tries(a) {
 		a.Trial = new(authn.Trial)
+	}
+	var err error
+	if a.Shown, err = s.shown(x, r, m); err != nil {
+		return s.notThisWay(m, err)
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), signInTime+m.patience())
 	defer cancel()

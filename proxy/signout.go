@@ -26,7 +26,11 @@ func (s *Server) askToSignOut(x *exchange, r *http.Request, set *Set) error {
 		return err
 	}
 	if sess == nil {
-		s.showSignedOut(x, "")
+		note := ""
+		if r.URL.Query().Get("shown") != "" {
+			note = showAgain
+		}
+		s.showSignedOut(x, note)
 		return nil
 	}
 	h := r.Header
@@ -105,7 +109,11 @@ func (s *Server) endSession(x *exchange, r *http.Request, set *Set, everywhere b
 	case authn.PostForm:
 		s.show(x, http.StatusOK, pages.PostForm{URL: reply.URL, Fields: reply.Fields})
 	default:
-		redirect(x, http.StatusSeeOther, s.Prefix+"/sign-out")
+		address := s.Prefix + "/sign-out"
+		if m := set.methods[sess.Identity.Method]; m != nil && m.certified() {
+			address += "?shown=1"
+		}
+		redirect(x, http.StatusSeeOther, address)
 	}
 	return nil
 }

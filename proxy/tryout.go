@@ -114,6 +114,10 @@ func (s *Server) beginTry(x *exchange, r *http.Request, m *Method, t ticket) err
 	a := s.newAttempt(x, r, m, "/")
 	a.Keep(keepTry, t.Actor)
 	a.Trial = new(authn.Trial)
+	var err error
+	if a.Shown, err = s.shown(x, r, m); err != nil {
+		return s.tried(r.Context(), x, m, a, outcome{err: err})
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), signInTime)
 	defer cancel()
 	reply, err := m.begin(ctx, a)

@@ -115,6 +115,9 @@ func (s *Server) usable(x *exchange, set *Set, names []string, d Decision) []*Me
 		if p := set.placed(name); p != nil && !p.Here(x.client) {
 			continue
 		}
+		if m.certified() && s.shared(x) {
+			continue
+		}
 		if n := set.near(name); n == nil || n.Near(x.client) && !s.shared(x) {
 			out = append(out, m)
 		}

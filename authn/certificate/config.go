@@ -1,6 +1,7 @@
 package certificate
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -99,11 +100,11 @@ func (c *Config) Warnings() []*authn.Fault {
 		return []*authn.Fault{{Path: "crl", Problem: "is not given, so a revoked certificate, as of a lost card, still signs in", Remedy: "name the list of each authority, or disable the accounts of lost cards"}}
 	}
 	var all []*authn.Fault
-	now := time.Now()
+	trust := files{ca: names(c.CA)}.load(time.Now())
 	for i, name := range c.CRL {
 		l, err := readList(string(name))
 		if err == nil {
-			err = l.current(now)
+			err = cmp.Or(l.current(trust.read), l.signedByNamed(trust.authorities))
 		}
 		if err != nil {
 			all = append(all, &authn.Fault{Path: fmt.Sprintf("crl[%d]", i), Problem: "nobody can sign in by this method: " + err.Error(), Remedy: "fetch the authority's newest list"})
@@ -157,7 +158,7 @@ func (c *Config) Checks() []authn.Check {
 		all = append(all, authn.Check{Target: name, Look: func(context.Context, *authn.Witness) authn.Finding { return judgeAuthorities(name, time.Now()) }})
 	}
 	for _, name := range names(c.CRL) {
-		all = append(all, authn.Check{Target: name, Look: func(context.Context, *authn.Witness) authn.Finding { return judgeList(name, time.Now()) }})
+		all = append(all, authn.Check{Target: name, Look: func(context.Context, *authn.Witness) authn.Finding { return judgeList(name, names(c.CA), time.Now()) }})
 	}
 	return all
 }
@@ -180,10 +181,10 @@ func judgeAuthorities(name string, now time.Time) authn.Finding {
 	return f
 }
 
-func judgeList(name string, now time.Time) authn.Finding {
+func judgeList(name string, ca []string, now time.Time) authn.Finding {
 	l, err := readList(name)
 	if err == nil {
-		err = l.current(now)
+		err = cmp.Or(l.current(now), l.signedByNamed(files{ca: ca}.load(now).authorities))
 	}
 	if err != nil {
 		return authn.Finding{Err: err, Remedy: "fetch the authority's newest list; until then nobody comes in by this method"}

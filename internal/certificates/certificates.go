@@ -4,7 +4,8 @@
 // configured and answers with the certificate that fits; a name that nobody configured
 // is refused before anything is signed. Certificates come from files (files.go), which a
 // reload reads again, and from an authority for hosts that no file is for (acme.go); when
-// one nears its end the log says so (expiry.go).
+// one nears its end the log says so (expiry.go). Clients of some hosts are asked for a
+// certificate of their own (clients.go).
 package certificates
 
 import (
@@ -41,12 +42,13 @@ type Keeper struct {
 	mu   sync.Mutex // for what changes them
 	said map[said]bool
 
-	now    atomic.Pointer[table] // what handshakes see
-	orders *orders               // nil without an authority
-	begun  bool                  // our listeners take its challenges
-	ctx    context.Context       // ends with the Keeper
-	stop   context.CancelFunc
-	done   chan struct{}
+	now     atomic.Pointer[table]             // what handshakes see
+	clients atomic.Pointer[map[string]*asker] // nil before Ask
+	orders  *orders                           // nil without an authority
+	begun   bool                              // our listeners take its challenges
+	ctx     context.Context                   // ends with the Keeper
+	stop    context.CancelFunc
+	done    chan struct{}
 }
 
 // table is what one handshake needs. Hosts without an entry are strangers.
@@ -195,6 +197,13 @@ func names(hosts []string) []string {
 // Config is for tls.NewListener. Its session tickets change keys every day, as the
 // standard library does it.
 func (k *Keeper) Config() *tls.Config {
+	cfg := k.plain()
+	cfg.GetConfigForClient = k.forClient
+	return cfg
+}
+
+// plain asks no client for a certificate.
+func (k *Keeper) plain() *tls.Config {
 	cfg := &tls.Config{
 		MinVersion: tls.VersionTLS12, CipherSuites: suites, NextProtos: []string{"h2", "http/1.1"},
 		GetCertificate: k.Get,

@@ -350,6 +350,7 @@ func (fg *running) swap(file *config.File) (err error) {
 			closeSet(set)
 			return err
 		}
+		fg.certs.Ask(clientsOf(set))
 	}
 	old := fg.server.Swap(set)
 	fg.guard.Use(rulesOfAdmin(file))

@@ -9,6 +9,7 @@ import (
 
 	"foregate/internal/certificates"
 	"foregate/internal/config"
+	"foregate/proxy"
 )
 
 func pairsOf(c config.TLS) []certificates.Pair {
@@ -50,6 +51,17 @@ func publicPort(file *config.File) string {
 	}
 	_, port, _ := net.SplitHostPort(file.Listen.HTTPS)
 	return port
+}
+
+// clientsOf are the hosts whose clients are asked for a certificate, and by which methods.
+func clientsOf(set *proxy.Set) certificates.Clients {
+	clients := make(certificates.Clients)
+	for host, methods := range set.Certified() {
+		for _, m := range methods {
+			clients[host] = append(clients[host], m.Authorities)
+		}
+	}
+	return clients
 }
 
 // authorityOf is where certificates are ordered, by a file that names an authority. What it

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"foregate/authn"
+	"foregate/authn/certificate"
 	"foregate/authn/handoff"
 	"foregate/authn/kerberos"
 	"foregate/authn/ldap"
@@ -37,6 +38,7 @@ var every = []config.Kind{
 	{Name: "mail_code", New: func() authn.MethodConfig { return new(mailcode.Config) }},
 	{Name: "local", New: func() authn.MethodConfig { return new(local.Config) }},
 	{Name: "network", New: func() authn.MethodConfig { return new(network.Config) }},
+	{Name: "certificate", New: func() authn.MethodConfig { return new(certificate.Config) }},
 	{Name: "kerberos", New: func() authn.MethodConfig { return new(kerberos.Config) }},
 }
 

@@ -225,7 +225,7 @@ func prepare(t *testing.T, dir, snippet string) {
 	if err := yaml.Load([]byte(snippet), &tree); err != nil {
 		t.Fatalf("%v\n%s", err, snippet)
 	}
-	cert := certificate(t)
+	cert := providersCert(t)
 	each(tree, func(path []string, value string) {
 		switch {
 		case path[len(path)-1] == "certificate":
@@ -270,7 +270,7 @@ func metadata(entity string, cert []byte) []byte {
 </EntityDescriptor>`, entity, base64.StdEncoding.EncodeToString(cert))
 }
 
-func certificate(t *testing.T) []byte {
+func providersCert(t *testing.T) []byte {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
