@@ -65,7 +65,7 @@ func (s *Server) shown(x *exchange, r *http.Request, m *Method) (authn.Shown, er
 		return authn.Shown{}, nil
 	}
 	if _, trusted := clientOf(r, s.Trusted); trusted {
-		return authn.Shown{}, nil // its own certificate is no person's
+		return s.passedOn(r) // its own certificate is no person's
 	}
 	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 || !sameName(r.TLS.ServerName, x.host) {
 		return authn.Shown{}, nil

@@ -26,14 +26,15 @@ import (
 
 // Config is what a Server needs for its whole life.
 type Config struct {
-	Prefix    string         // of Foregate's own addresses: "/sso"
-	Trusted   []netip.Prefix // proxies whose X-Forwarded-For and -Proto are believed
-	MaxForm   int64          // bytes of a body sent to Foregate's own addresses
-	MaxTarget int            // bytes of a path with its query; longer ones are 414
-	Patience  time.Duration  // how long a peer may neither send nor take a byte of a body
-	HSTS      string         // Strict-Transport-Security of answers over our own TLS; empty for none
-	KeepPosts bool           // keep forms that meet an ended session
-	Keys      func() []byte  // the JWK set of the signed assertion; nil without one
+	Prefix     string         // of Foregate's own addresses: "/sso"
+	Trusted    []netip.Prefix // proxies whose X-Forwarded-For and -Proto are believed
+	CertHeader string         // in which these pass the browser's certificate on; empty: none
+	MaxForm    int64          // bytes of a body sent to Foregate's own addresses
+	MaxTarget  int            // bytes of a path with its query; longer ones are 414
+	Patience   time.Duration  // how long a peer may neither send nor take a byte of a body
+	HSTS       string         // Strict-Transport-Security of answers over our own TLS; empty for none
+	KeepPosts  bool           // keep forms that meet an ended session
+	Keys       func() []byte  // the JWK set of the signed assertion; nil without one
 
 	Sessions *cookies.Sessions
 	Accounts *accounts.Accounts // nil where nobody has one

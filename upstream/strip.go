@@ -10,14 +10,15 @@ func forbiddenPrefixes() []string {
 
 // Single headers that a client has no business to send: addresses and paths as
 // somebody else saw them, methods other than the one that was judged, and what
-// CGI programs take for their proxy (httpoxy). Of the headers that frame a body
+// CGI programs take for their proxy (httpoxy), and the certificate that a proxy has seen
+// (RFC 9440). Of the headers that frame a body
 // the transport writes its own: any other spelling only a careless server reads.
 func forbiddenSingles() []string {
 	return []string{
 		"forwarded", "x-forwarded", "x-real-ip", "true-client-ip", "cf-connecting-ip", "x-client-ip",
 		"x-cluster-client-ip", "x-rewrite-url", "x-http-method-override", "x-http-method",
 		"x-method-override", "proxy-authorization", "proxy", "x-request-id", "http2-settings",
-		"content-length", "transfer-encoding",
+		"content-length", "transfer-encoding", "client-cert", "client-cert-chain",
 	}
 }
 

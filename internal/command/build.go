@@ -106,10 +106,13 @@ func (b *builder) scim() *scim.Handler {
 	return scim.New(scim.Config{Organisations: all, Accounts: b.accounts, Tries: b.tries})
 }
 
-// identityHeaders are the names of all apps' identity headers: none of them is
-// accepted from a client, whichever app it asks for.
+// identityHeaders are the names of all apps' identity headers, and of the one with a
+// person's certificate: none of them is accepted from a client, whichever app it asks for.
 func (b *builder) identityHeaders() ([]string, error) {
 	var names []string
+	if h := b.file.CertHeader; h != "" {
+		names = append(names, h, h+"-Chain")
+	}
 	for i := range b.file.Apps {
 		h := headersOf(&b.file.Apps[i])
 		if err := h.Validate(); err != nil {

@@ -19,6 +19,7 @@ func needRestart(start, now *config.File) []string {
 		{"tls.hsts", start.TLS.HSTS, now.TLS.HSTS},
 		{"tls.public_port", start.TLS.PublicPort, now.TLS.PublicPort},
 		{"trusted_proxies", start.TrustedProxies, now.TrustedProxies},
+		{"certificate_header", start.CertHeader, now.CertHeader},
 		{"storage", start.Storage, now.Storage},
 		{"session.cookie", start.Session.Cookie, now.Session.Cookie},
 		{"session.keep_posts", start.Session.Keep, now.Session.Keep},

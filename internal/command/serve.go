@@ -221,7 +221,7 @@ func (fg *running) open(file *config.File, tables Tables, opened, store Store, e
 	fg.secrets.codes = codes
 	cfg := proxy.Config{
 		Accounts: fg.accounts, Codes: codes, Mail: &fg.post,
-		Prefix: file.Prefix, Trusted: file.TrustedProxies, MaxForm: int64(file.Limits.MaxFormBytes),
+		Prefix: file.Prefix, Trusted: file.TrustedProxies, CertHeader: file.CertHeader, MaxForm: int64(file.Limits.MaxFormBytes),
 		MaxTarget: file.Limits.MaxURLBytes, Patience: file.Limits.BodyTimeout, Keys: fg.jwks, KeepPosts: file.Session.Keep, HSTS: hstsOf(file.TLS.HSTS),
 		Sessions: fg.sessions, Attempts: attempts, Tries: fg.builder.tries, Pages: page, Metrics: fg.metrics, Faults: &fg.faults, Log: fg.log, Access: access,
 	}

@@ -29,6 +29,7 @@ func check(f *File, kinds []Kind, r *report) {
 	c.organisations()
 	c.apps()
 	c.cookieDomain()
+	c.shownCertificates()
 }
 
 // trust refuses to believe the whole world by a wide network: who wants that

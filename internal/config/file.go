@@ -15,6 +15,7 @@ type File struct {
 	TLS            TLS            `yaml:"tls" doc:"Certificates of the https listener."`
 	TrustedProxies []netip.Prefix `yaml:"trusted_proxies" doc:"Networks and addresses of the proxies whose X-Forwarded-* headers are believed; nobody's unless listed."`
 	TrustAll       bool           `yaml:"insecure_trust_all_proxies" default:"false" doc:"Believe the X-Forwarded-* headers of everybody: only where nobody but a proxy can connect."`
+	CertHeader     string         `yaml:"certificate_header" doc:"Header in which trusted_proxies pass on the certificate that a browser showed to them, such as Client-Cert; none unless given. It is read as RFC 9440 has it, or as nginx escapes PEM."`
 	Storage        Storage        `yaml:"storage" doc:"Where Foregate keeps what it must remember."`
 	Session        Session        `yaml:"session" doc:"How long people stay signed in."`
 	Prefix         string         `yaml:"prefix" default:"/sso" doc:"The path below which Foregate's own pages are, on every host."`
