@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -32,6 +33,22 @@ func (set *Set) Certified() map[string][]authn.Certified {
 		}
 	}
 	return all
+}
+
+// Ends is when authorities of people's certificates end, and when the lists of revoked ones
+// are out of date, by the names of their files.
+func (set *Set) Ends() (authorities, lists map[string]time.Time) {
+	authorities, lists = make(map[string]time.Time), make(map[string]time.Time)
+	for name := range set.methods {
+		if m, ok := set.ready(name).(interface {
+			Ends() (authorities, lists map[string]time.Time)
+		}); ok {
+			a, l := m.Ends()
+			maps.Copy(authorities, a)
+			maps.Copy(lists, l)
+		}
+	}
+	return authorities, lists
 }
 
 // asksCertificate reports whether an app offers a method that looks at certificates.

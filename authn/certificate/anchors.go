@@ -55,6 +55,7 @@ func (f files) load(now time.Time) *trust {
 		all, err := readAuthorities(name)
 		if err != nil {
 			t.broken = errors.Join(t.broken, fmt.Errorf("ca %s: %w", name, err))
+			t.ends[name] = time.Unix(0, 0)
 			continue
 		}
 		t.ends[name] = firstEnd(all)
@@ -70,6 +71,7 @@ func (f files) load(now time.Time) *trust {
 		}
 		if err != nil {
 			t.broken = errors.Join(t.broken, fmt.Errorf("crl %s: %w", name, err))
+			t.listEnds[name] = time.Unix(0, 0)
 			continue
 		}
 		t.listEnds[name] = l.NextUpdate

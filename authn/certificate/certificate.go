@@ -120,7 +120,7 @@ func (m *Method) Health() error {
 }
 
 // Ends is when the first authority of each file ends, and when each list is out of date,
-// by the name of the file.
+// by the name of the file; 1970 where that cannot be read.
 func (m *Method) Ends() (authorities, lists map[string]time.Time) {
 	t := m.trust.Load()
 	return t.ends, t.listEnds

@@ -48,6 +48,9 @@ const (
 // LooksAtCertificate implements authn.CertifiedConfig.
 func (*Config) LooksAtCertificate() {}
 
+// Watches are files that the method looks at by itself.
+func (c *Config) Watches() []authn.Path { return slices.Concat(c.CA, c.CRL) }
+
 // Validate implements authn.MethodConfig. It reads the authorities: a file without any
 // would let nobody in. Lists of revoked certificates are not looked at, since one that is
 // out of date must not keep Foregate from starting; see Warnings.

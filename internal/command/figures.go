@@ -2,6 +2,7 @@ package command
 
 import (
 	"crypto/tls"
+	"maps"
 	"time"
 
 	"foregate/internal/config"
@@ -23,13 +24,22 @@ func certificateEnds(file *config.File) map[string]time.Time {
 	return ends
 }
 
-// certificateEnds are those of files by their name, and of ordered ones by their host.
+// certificateEnds are those of files by their name, also of authorities of people's
+// certificates, and of ordered ones by their host.
 func (fg *running) certificateEnds() map[string]time.Time {
 	ends := certificateEnds(fg.file.Load())
+	authorities, _ := fg.server.Set().Ends()
+	maps.Copy(ends, authorities)
 	if fg.certs != nil {
 		for host, end := range fg.certs.Ordered() {
 			ends["acme:"+host] = end
 		}
 	}
 	return ends
+}
+
+// listEnds tells when each list of revoked certificates is out of date.
+func (fg *running) listEnds() map[string]time.Time {
+	_, lists := fg.server.Set().Ends()
+	return lists
 }

@@ -41,6 +41,7 @@ func allFigures(t *testing.T) string {
 	cert, key := ldaptest.NewPKI(t, t.TempDir()).Issue(t, "server", time.Now().Add(time.Hour), "careplan.example")
 	file := &config.File{Listen: config.Listen{HTTPS: ":1"}, TLS: config.TLS{Certificates: []config.Certificate{{Cert: authn.Path(cert), Key: authn.Path(key)}}}}
 	m.Certificates(func() map[string]time.Time { return certificateEnds(file) })
+	m.RevocationLists(func() map[string]time.Time { return map[string]time.Time{"staff-ca.crl": time.Now()} })
 	m.Upstreams(func() []admin.UpstreamState {
 		return []admin.UpstreamState{{App: "careplan", Upstream: "10.0.0.1:9000", Up: true}, {App: "careplan", Upstream: "/api 10.0.0.2:9000"}}
 	})

@@ -235,7 +235,8 @@ func (fg *running) open(file *config.File, tables Tables, opened, store Store, e
 	fg.builder.onError = fg.server.UpstreamFailed
 	fg.post.figures(fg.metrics)
 	fg.metrics.Upstreams(fg.upstreamStates)
-	fg.metrics.Certificates(func() map[string]time.Time { return fg.certificateEnds() })
+	fg.metrics.Certificates(fg.certificateEnds)
+	fg.metrics.RevocationLists(fg.listEnds)
 	fg.capacity = newCapacity(fg.log, fg.relieve)
 	fg.capacity.figures(fg.metrics)
 	fg.metrics.Gauge("foregate_sessions", "Sessions in this process's memory.", func() float64 { return float64(fg.sessions.Cached()) })

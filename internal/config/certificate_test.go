@@ -1,6 +1,8 @@
 package config
 
 import (
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -38,5 +40,27 @@ func TestCertificatesOfPeopleComeFromWhoMaySendThem(t *testing.T) {
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%s\ngot  %v\nwant %s", text, err, want)
 		}
+	}
+}
+
+// byItself looks at one of its two files itself.
+type byItself struct {
+	shownKind
+	Own   authn.Path `yaml:"own" doc:"Its own."`
+	Other authn.Path `yaml:"other" doc:"Another's."`
+}
+
+func (b *byItself) Watches() []authn.Path { return []authn.Path{b.Own} }
+
+func TestFilesThatAMethodWatchesAreNoReasonToReload(t *testing.T) {
+	dir := t.TempDir()
+	with := append(kinds(), Kind{Name: "itself", New: func() authn.MethodConfig { return new(byItself) }})
+	text := strings.Replace(least, "methods:\n", "methods:\n  - {name: card, itself: {own: a.pem, other: b.pem}}\n", 1) + "trusted_proxies: [10.0.0.1]\ncertificate_header: Client-Cert\n"
+	f, err := Parse("x", []byte(text), dir, with)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if slices.Contains(f.Files, filepath.Join(dir, "a.pem")) || !slices.Contains(f.Files, filepath.Join(dir, "b.pem")) {
+		t.Errorf("files %v", f.Files)
 	}
 }

@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"foregate/authn"
 )
@@ -64,6 +65,17 @@ func Parse(name string, data []byte, dir string, kinds []Kind) (*File, error) {
 		return nil, err
 	}
 	file.Warnings = r.sortedWarnings()
-	file.Files = append(d.named, file.Files...)
+	file.Files = slices.DeleteFunc(append(d.named, file.Files...), file.watchedBy)
 	return file, nil
+}
+
+// watchful is a method's configuration whose method looks by itself at some of the files
+// that it names: a change of one is no reason to open everything anew.
+type watchful interface{ Watches() []authn.Path }
+
+func (f *File) watchedBy(name string) bool {
+	return slices.ContainsFunc(f.Methods, func(m Method) bool {
+		w, ok := m.Config.(watchful)
+		return ok && slices.Contains(w.Watches(), authn.Path(name))
+	})
 }

@@ -11,7 +11,16 @@ import (
 func (m *Metrics) Certificates(read func() map[string]time.Time) {
 	m.registry.MustRegister(certificateEnds{
 		read: read,
-		desc: prometheus.NewDesc("foregate_certificate_not_after_seconds", "When a certificate of the https listener ends, in seconds since 1970.", []string{"certificate"}, nil),
+		desc: prometheus.NewDesc("foregate_certificate_not_after_seconds", "When a certificate of the https listener, or an authority of people's certificates, ends, in seconds since 1970; 0 for authorities that cannot be read.", []string{"certificate"}, nil),
+	})
+}
+
+// RevocationLists registers when lists of revoked certificates are out of date; call it
+// once. read gives that by the list's file.
+func (m *Metrics) RevocationLists(read func() map[string]time.Time) {
+	m.registry.MustRegister(certificateEnds{
+		read: read,
+		desc: prometheus.NewDesc("foregate_revocation_list_next_update_seconds", "When a list of revoked certificates is out of date, after which nobody signs in by certificate, in seconds since 1970; 0 if it cannot be read.", []string{"list"}, nil),
 	})
 }
 

@@ -147,6 +147,10 @@ func TestPB8AListOutOfDateLetsNobodyIn(t *testing.T) {
 	alice := c.staff.Person("Alice", "alice@hospital.example")
 	b := c.with(alice)
 	b.get("/sso/start/card?rd=/")
+	figure := fmt.Sprintf("foregate_revocation_list_next_update_seconds{list=%q}", filepath.Join(c.dir, "staff.crl"))
+	if ends := c.metric(figure); ends < float64(time.Now().Unix()) {
+		t.Errorf("the list holds until %v", ends)
+	}
 	for what, text := range map[string][]byte{
 		"out of date": c.staff.List(time.Now().Add(-2*time.Hour), time.Now().Add(-time.Hour)), "empty": nil, "another's": certtest.New(t, "Staff CA").List(time.Now(), time.Now().Add(time.Hour)),
 	} {
@@ -162,6 +166,12 @@ func TestPB8AListOutOfDateLetsNobodyIn(t *testing.T) {
 		}
 		if page := b.get("/x"); page.StatusCode != 200 {
 			t.Errorf("%s: who is in is out: %d", what, page.StatusCode)
+		}
+		if ends := c.metric(figure); ends > float64(time.Now().Unix()) {
+			t.Errorf("%s: by the figures the list holds until %v", what, ends)
+		}
+		if said, err := exec.Command(binary, "validate", "--online", "-c", filepath.Join(c.dir, "foregate.yaml")).CombinedOutput(); err == nil || !strings.Contains(string(said), "FAIL  certificate") {
+			t.Errorf("%s: validate --online ends with %v and says\n%s", what, err, said)
 		}
 		if said, status := c.validate(); status != 0 || !strings.Contains(said, "crl[0]: nobody can sign in by this method") {
 			t.Errorf("%s: validate ends with %d and says\n%s", what, status, said)
