@@ -33,7 +33,7 @@ func newAuthority(t *testing.T, dir string) *authority {
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
 	leaf := &x509.Certificate{
-		SerialNumber: big.NewInt(2), DNSNames: []string{"app.test", "north.test", "local.test", kerberosHost},
+		SerialNumber: big.NewInt(2), DNSNames: []string{"app.test", "north.test", "local.test", "north.app.test", kerberosHost},
 		NotBefore: root.NotBefore, NotAfter: root.NotAfter,
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
