@@ -11,7 +11,7 @@ import (
 // no certificate here.
 func Apache(t *testing.T, s Site) {
 	t.Helper()
-	path, dir := installed(t, "apache2"), folder(t)
+	path, dir := Installed(t, "apache2"), folder(t)
 	site := s.config(t, Snippet(t, "apache.md", "apache"), "*:443", s.Address, "careplan.hospital.example", "app.test", "  SSLEngine on\n", "",
 		"  SSLCertificateFile    /etc/ssl/careplan.crt\n", "", "  SSLCertificateKeyFile /etc/ssl/careplan.key\n", "")
 	conf := fmt.Sprintf("ServerRoot %[1]s\nPidFile %[1]s/pid\nErrorLog %[1]s/error.log\nDefaultRuntimeDir %[1]s\nServerName app.test\nListen %[2]s\n", dir, s.Address)

@@ -9,7 +9,7 @@ import (
 // Caddy asks with forward_auth.
 func Caddy(t *testing.T, s Site) {
 	t.Helper()
-	path, dir := installed(t, "caddy"), folder(t)
+	path, dir := Installed(t, "caddy"), folder(t)
 	site := "http://app.test:" + s.port() + " {\n\tbind 127.0.0.1\n"
 	if s.Certificate != "" {
 		site = "https://app.test:" + s.port() + " {\n\tbind 127.0.0.1\n\ttls " + s.Certificate + "/app.crt " + s.Certificate + "/app.key\n"

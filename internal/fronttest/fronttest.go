@@ -85,9 +85,9 @@ func put(t *testing.T, dir, name, text string) (path string) {
 	return path
 }
 
-// installed is where Debian puts a program, which the PATH of a plain user may lack.
+// Installed is where Debian puts a program, which the PATH of a plain user may lack.
 // Without it the test is skipped, and on CI it fails.
-func installed(t *testing.T, name string) string {
+func Installed(t *testing.T, name string) string {
 	t.Helper()
 	if path, err := exec.LookPath(name); err == nil {
 		return path
@@ -122,9 +122,14 @@ func wheel(t *testing.T, name, within string) string {
 	return path
 }
 
-// run starts a proxy and returns when it listens. If the test fails it says what the
-// proxy wrote, also into error.log in its folder.
 func (s Site) run(t *testing.T, dir string, cmd *exec.Cmd) {
+	t.Helper()
+	Run(t, s.Address, dir, cmd)
+}
+
+// Run starts a proxy, which ends with the test, and returns when it listens at address. If
+// the test fails it says what the proxy wrote, also into error.log in its folder.
+func Run(t *testing.T, address, dir string, cmd *exec.Cmd) {
 	t.Helper()
 	name := filepath.Base(cmd.Path)
 	var out bytes.Buffer
@@ -148,7 +153,7 @@ func (s Site) run(t *testing.T, dir string, cmd *exec.Cmd) {
 		}
 	})
 	for deadline := time.After(30 * time.Second); ; {
-		if conn, err := net.Dial("tcp", s.Address); err == nil {
+		if conn, err := net.Dial("tcp", address); err == nil {
 			_ = conn.Close()
 			return
 		}

@@ -10,7 +10,7 @@ import (
 // HAProxy asks by deploy/haproxy/foregate.lua.
 func HAProxy(t *testing.T, s Site) {
 	t.Helper()
-	path, dir := installed(t, "haproxy"), folder(t)
+	path, dir := Installed(t, "haproxy"), folder(t)
 	lua, err := filepath.Abs(filepath.Join(top, "deploy/haproxy/foregate.lua"))
 	if err != nil {
 		t.Fatal(err)

@@ -56,8 +56,7 @@ var may = []struct {
 }
 
 // harness are rooms made for tests; product code must not import them.
-var harness = []string{"authn/authntest", "cookies/storetest", "internal/optest", "internal/pgtest", "internal/ssptest", "internal/redistest", "internal/mailtest", "internal/ldaptest", "internal/acmetest", "internal/dnstest", "internal/samltest", "internal/fronttest", "internal/chromium", "test", "bench"}
-var harness = []string{"authn/authntest", "cookies/storetest", "internal/optest", "internal/pgtest", "internal/ssptest", "internal/redistest", "internal/mailtest", "internal/ldaptest", "internal/acmetest", "internal/certtest", "internal/samltest", "internal/chromium", "test", "bench"}
+var harness = []string{"authn/authntest", "cookies/storetest", "internal/optest", "internal/pgtest", "internal/ssptest", "internal/redistest", "internal/mailtest", "internal/ldaptest", "internal/acmetest", "internal/certtest", "internal/dnstest", "internal/samltest", "internal/fronttest", "internal/chromium", "test", "bench"}
 
 func TestRoomsImportOnlyWhatTheTableAllows(t *testing.T) {
 	packages := readImports(t, false)

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"foregate/internal/certtest"
+	"foregate/internal/fronttest"
 )
 
 // passedOn are header lines with a certificate, as RFC 9440 has it.
@@ -120,21 +121,18 @@ func TestCardsBehindNginxAndHAProxy(t *testing.T) {
 	for name, run := range map[string]func(addr string) *exec.Cmd{
 		"nginx": func(addr string) *exec.Cmd {
 			server := strings.NewReplacer("listen 443 ssl", "listen "+addr+" ssl", "wardwatch.hospital.example", "other.test", "/etc/nginx/wardwatch.crt", cert,
-				"/etc/nginx/wardwatch.key", key, "/etc/nginx/staff-ca.pem", filepath.Join(dir, "staff-ca.pem"), "127.0.0.1:8080", c.addr).Replace(snippet(t, "../methods/certificate.md", "nginx"))
-			conf := fmt.Sprintf("daemon off; pid %[1]s/pid; error_log %[1]s/error.log; worker_processes 1;\nevents {}\nhttp {\naccess_log off;\n"+
-				"client_body_temp_path %[1]s/a; proxy_temp_path %[1]s/b; fastcgi_temp_path %[1]s/c; uwsgi_temp_path %[1]s/d; scgi_temp_path %[1]s/e;\n%[2]s}\n", dir, server)
-			certtest.Write(t, filepath.Join(dir, "nginx.conf"), []byte(conf))
-			return exec.Command(program("nginx"), "-c", filepath.Join(dir, "nginx.conf"))
+				"/etc/nginx/wardwatch.key", key, "/etc/nginx/staff-ca.pem", filepath.Join(dir, "staff-ca.pem"), "127.0.0.1:8080", c.addr).Replace(fronttest.Snippet(t, "../methods/certificate.md", "nginx"))
+			return fronttest.NginxServer(t, fronttest.Installed(t, "nginx"), dir, server)
 		},
 		"haproxy": func(addr string) *exec.Cmd {
 			conf := strings.NewReplacer("bind :443", "bind "+addr, "/etc/haproxy/wardwatch.pem", filepath.Join(dir, "wardwatch.pem"),
-				"/etc/haproxy/staff-ca.pem", filepath.Join(dir, "staff-ca.pem"), "127.0.0.1:8080", c.addr).Replace(snippet(t, "../methods/certificate.md", "haproxy"))
+				"/etc/haproxy/staff-ca.pem", filepath.Join(dir, "staff-ca.pem"), "127.0.0.1:8080", c.addr).Replace(fronttest.Snippet(t, "../methods/certificate.md", "haproxy"))
 			certtest.Write(t, filepath.Join(dir, "haproxy.cfg"), []byte(conf))
-			return exec.Command(program("haproxy"), "-db", "-f", filepath.Join(dir, "haproxy.cfg"))
+			return exec.Command(fronttest.Installed(t, "haproxy"), "-db", "-f", filepath.Join(dir, "haproxy.cfg"))
 		},
 	} {
 		addr := freeAddress(t)
-		runFront(t, addr, dir, run(addr))
+		fronttest.Run(t, addr, dir, run(addr))
 		at := func(certs ...tls.Certificate) *browser {
 			b := c.with(certs...)
 			far := browserAt(c.foregate, "https://other.test", addr)
@@ -164,12 +162,4 @@ func TestCardsBehindNginxAndHAProxy(t *testing.T) {
 			}
 		}
 	}
-}
-
-// program is where Debian has a server that is in nobody's path but root's.
-func program(name string) string {
-	if path, err := exec.LookPath(name); err == nil {
-		return path
-	}
-	return "/usr/sbin/" + name
 }
