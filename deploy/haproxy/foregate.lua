@@ -15,6 +15,14 @@ local unsent = {
   ["content-length"] = true, ["content-encoding"] = true, ["host"] = true,
 }
 
+-- What an application could believe of a browser: another address, path or method than the one that is judged, and
+-- what CGI programs take for their proxy.
+local claims = {
+  ["forwarded"] = true, ["x-forwarded"] = true, ["x-real-ip"] = true, ["x-client-ip"] = true, ["x-cluster-client-ip"] = true,
+  ["true-client-ip"] = true, ["cf-connecting-ip"] = true, ["x-rewrite-url"] = true, ["x-http-method-override"] = true,
+  ["x-http-method"] = true, ["x-method-override"] = true, ["proxy"] = true,
+}
+
 -- Applications that fold "_" or "." into "-" take X_Forwarded_User for X-Forwarded-User.
 local function folded(name)
   return (name:lower():gsub("[^a-z0-9]", "-"))
@@ -43,7 +51,7 @@ local function ask(txn, address, names)
   local question = {}
   for name, values in pairs(txn.http:req_get_headers()) do
     local plain = folded(name)
-    if identity[plain] or plain:find("^x%-forwarded%-") or plain:find("^x%-original%-") then
+    if identity[plain] or claims[plain] or plain:find("^x%-forwarded%-") or plain:find("^x%-original%-") then
       txn.http:req_del_header(name)
     elseif not unsent[name] then
       question[name] = values

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -14,16 +15,22 @@ import (
 // envoys are the two ways in which the document has Envoy ask.
 var envoys = map[string]func(*testing.T, fronttest.Site){"gRPC": fronttest.Envoy, "HTTP": fronttest.EnvoyByHTTP}
 
-// envoyAsking starts a Foregate and an Envoy before it.
-func envoyAsking(t *testing.T, run func(*testing.T, fronttest.Site)) (f *foregate, addr string) {
+// askedByGRPC is a Foregate that other proxies ask, also by gRPC at check.
+func askedByGRPC(t *testing.T) (f *foregate, check string) {
 	t.Helper()
-	f = asked(t)
-	check := freeAddress(t)
+	f, check = asked(t), freeAddress(t)
 	f.edit(func(yaml string) string {
-		return strings.Replace(yaml, "listen: {", "listen: {ext_authz: \""+check+"\", ", 1)
+		return strings.Replace(yaml, "listen: {", fmt.Sprintf("listen: {ext_authz: %q, ", check), 1)
 	})
 	f.restart()
-	addr = freeAddress(t)
+	return f, check
+}
+
+// envoyAsking starts a Foregate and an Envoy before it.
+func envoyAsking(t *testing.T, run func(*testing.T, fronttest.Site)) (*foregate, string) {
+	t.Helper()
+	f, check := askedByGRPC(t)
+	addr := freeAddress(t)
 	run(t, fronttest.Site{Address: addr, Foregate: f.addr, Check: check, Application: f.up.addr()})
 	return f, addr
 }

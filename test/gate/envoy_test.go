@@ -2,7 +2,6 @@ package gate
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -33,12 +32,7 @@ import (
 // envoy is a Foregate that Envoy asks, and a client for its calls that is not ours.
 func envoy(t *testing.T) (*foregate, auth.AuthorizationClient, string) {
 	t.Helper()
-	f := asked(t)
-	addr := freeAddress(t)
-	f.edit(func(yaml string) string {
-		return strings.Replace(yaml, "listen: {", fmt.Sprintf("listen: {ext_authz: %q, ", addr), 1)
-	})
-	f.restart()
+	f, addr := askedByGRPC(t)
 	conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)

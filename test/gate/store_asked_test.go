@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"foregate/internal/fronttest"
 	"foregate/internal/redistest"
 )
 
@@ -129,16 +128,7 @@ var tryAgain = regexp.MustCompile("You are still signed in. Try again|If you wer
 func TestFM1AnOutageBehindEveryFront(t *testing.T) {
 	t.Parallel()
 	f, redis, check := askedWithRedis(t)
-	fronts := map[string]func(*testing.T, fronttest.Site){"nginx": fronttest.Nginx, "HAProxy": fronttest.HAProxy, "Caddy": fronttest.Caddy}
-	if fronttest.HasEnvoy(t) {
-		fronts["Envoy by gRPC"], fronts["Envoy by HTTP"] = fronttest.Envoy, fronttest.EnvoyByHTTP
-	}
-	at := make(map[string]string)
-	for name, run := range fronts {
-		at[name] = freeAddress(t)
-		run(t, fronttest.Site{Address: at[name], Foregate: f.addr, Check: check, Application: f.up.addr()})
-	}
-	at["Traefik"] = traefik(t, f)
+	at := f.beforeAll(t, check)
 	alice := f.alice()
 	page := func(name, cookie string) string {
 		host := "app.test"

@@ -70,7 +70,7 @@ func traefikStandIn(t *testing.T, f *foregate) (addr string) {
 	foregates, application := to(f.addr), to(f.up.addr())
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// Of the entry point, with forwardedHeaders.insecure off, and of the middleware "plain".
-		for _, name := range []string{"Forwarded", "X-Original-Url", "X-Rewrite-Url", "X-Http-Method-Override", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Uri", "X-Forwarded-Method", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Real-Ip", "X_Forwarded_For"} {
+		for _, name := range []string{"Forwarded", "X-Original-Url", "X-Original-Method", "X-Rewrite-Url", "X-Http-Method-Override", "X-Http-Method", "X-Method-Override", "Proxy", "X-Client-Ip", "X-Cluster-Client-Ip", "True-Client-Ip", "Cf-Connecting-Ip", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Uri", "X-Forwarded-Method", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Real-Ip", "X_Forwarded_For"} {
 			r.Header.Del(name)
 		}
 		named := strings.Split(r.Header.Get("Connection"), ",")
@@ -240,9 +240,8 @@ func TestTraefikAsksAboutBodiesAndSockets(t *testing.T) {
 	}
 }
 
-// TestTraefikBelievesNoHeaderOfABrowser: of where it comes from, or that an application could
-// take for the address or the method.
-func TestTraefikBelievesNoHeaderOfABrowser(t *testing.T) {
+// TestTraefikBelievesNoBrowserOfWhereItIs.
+func TestTraefikBelievesNoBrowserOfWhereItIs(t *testing.T) {
 	t.Parallel()
 	f := asked(t)
 	addr := traefik(t, f)
@@ -260,21 +259,10 @@ func TestTraefikBelievesNoHeaderOfABrowser(t *testing.T) {
 		_, _ = io.WriteString(conn, "GET "+path+" HTTP/1.1\r\nHost: app.test\r\nConnection: close\r\n"+lines+"\r\n")
 		return readQuiet(conn)
 	}
-	claims := "X-Forwarded-For: 10.0.0.1\r\nX-Real-Ip: 10.0.0.1\r\nForwarded: for=10.0.0.1\r\nX_Forwarded_For: 10.0.0.1\r\n"
+	claims := browserClaims + "X_Forwarded_For: 10.0.0.1\r\n"
 	for path, want := range map[string]int{"/near/x": http.StatusUnauthorized, "/far/x": http.StatusOK} {
 		if answer := ask(path, claims); statusOf(answer) != want {
 			t.Errorf("%s: %.100q", path, answer)
-		}
-	}
-	f.up.take()
-	ask("/public/x", claims+"X-Forwarded-Host: evil.test\r\nX-Forwarded-Port: 1\r\nX-Forwarded-Prefix: /evil\r\nX-Forwarded-Uri: /evil\r\nX-Original-URL: /evil\r\nX-Rewrite-URL: /evil\r\nX-HTTP-Method-Override: DELETE\r\n")
-	heads := f.up.take()
-	if len(heads) != 1 {
-		t.Fatalf("%q", heads)
-	}
-	for _, claim := range []string{"10.0.0.1", "evil", "DELETE"} {
-		if strings.Contains(heads[0], claim) {
-			t.Errorf("%s arrived:\n%s", claim, heads[0])
 		}
 	}
 }
