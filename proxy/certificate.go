@@ -81,8 +81,11 @@ func (s *Server) shown(x *exchange, r *http.Request, m *Method) (authn.Shown, er
 	if !m.certified() {
 		return authn.Shown{}, nil
 	}
-	if _, trusted := clientOf(r, s.Trusted); trusted {
-		return s.passedOn(r) // its own certificate is no person's
+	if _, trusted := clientOf(r, s.Trusted); trusted { // its own certificate is no person's
+		if s.CertHeader == "" && r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
+			s.Log.Warn("certificate does not count: who showed it is one of trusted_proxies, and there is no certificate_header", "request_id", x.id, "peer", authn.CutControl(r.RemoteAddr, 64))
+		}
+		return s.passedOn(r)
 	}
 	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 || !sameName(r.TLS.ServerName, x.host) {
 		return authn.Shown{}, nil

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -60,6 +61,49 @@ func TestASharedDeviceShowsNobodysCard(t *testing.T) {
 		if w := ask("/sso/start/card?rd=/"); w.Code != want {
 			t.Errorf("shared %v: %d, want %d\n%s", shared, w.Code, want, w.Body)
 		}
+	}
+}
+
+// TestTryOutLooksAtTheCertificate, and signs nobody in.
+func TestTryOutLooksAtTheCertificate(t *testing.T) {
+	s := newServer(t, memstore.New(), mirror(t), nil, &Method{Name: "card", Title: "Sign in with your card", Config: &byCard{}}, &Method{Name: "local", Config: &provider{}})
+	s.Set().Apps()[0].Methods = []string{"card"}
+	for shown, want := range map[bool]string{true: "Nora would be let in", false: "No card was shown."} {
+		host, address, err := s.Ticket(t.Context(), "card", "", "token nightly")
+		if err != nil {
+			t.Fatal(err)
+		}
+		u, err := url.Parse(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := httptest.NewRequest("POST", "https://"+host+u.Path, strings.NewReader(url.Values{"ticket": {u.Query().Get("ticket")}}.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+		r.TLS = &tls.ConnectionState{ServerName: host}
+		if shown {
+			r.TLS.PeerCertificates = certtest.Chain(t, certtest.New(t, "Staff CA").Person("Nora", ""))
+		}
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), want) || strings.Contains(strings.Join(w.Header()["Set-Cookie"], ""), "foregate=") {
+			t.Errorf("shown %v: %d, no %q in\n%s", shown, w.Code, want, w.Body)
+		}
+	}
+}
+
+// TestWhereAConnectionBelongsCostsNothing on the way of a signed-in request.
+func TestWhereAConnectionBelongsCostsNothing(t *testing.T) {
+	s := &Server{}
+	r := httptest.NewRequest("GET", "https://app.example:8443/", nil)
+	r.TLS = &tls.ConnectionState{ServerName: "app.example"}
+	x := &exchange{host: "app.example:8443", app: &App{certified: true}}
+	if n := testing.AllocsPerRun(100, func() {
+		if err := s.misdirected(x, r); err != nil {
+			t.Fatal(err)
+		}
+	}); n > 0 {
+		t.Errorf("%v allocations", n)
 	}
 }
 

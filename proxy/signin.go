@@ -64,7 +64,11 @@ func (s *Server) beginFor(x *exchange, r *http.Request, m *Method, rd string, au
 
 // notThisWay adds to a method's error which one it was.
 func (s *Server) notThisWay(m *Method, err error) error {
-	s.Metrics.SignInFailed(m.Name, "unavailable", err)
+	result := "unavailable"
+	if known := (*authn.Error)(nil); errors.As(err, &known) && known.Status == http.StatusBadRequest {
+		result = "refused" // what the browser brought, a certificate, is no good
+	}
+	s.Metrics.SignInFailed(m.Name, result, err)
 	return fmt.Errorf("beginning with method %q: %w", m.Name, err)
 }
 

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/pem"
 	"errors"
 	"log/slog"
@@ -329,22 +330,26 @@ func TestRevokedPeopleStayOut(t *testing.T) {
 // TestPB8WhatCannotBeKnownLetsNobodyIn: lists and authorities that are broken or out of date.
 func TestPB8WhatCannotBeKnownLetsNobodyIn(t *testing.T) {
 	impostor := certtest.New(t, "Hospital CA")
-	delta := func(h *house) []byte {
-		der := h.ca.List(h.now, h.now.Add(time.Hour))
-		return der
+	whole := func(h *house) []byte { return h.ca.List(h.now, h.now.Add(time.Hour)) }
+	partial := func(h *house, oid asn1.ObjectIdentifier, critical bool) []byte {
+		return h.ca.Partial(h.now, h.now.Add(time.Hour), oid, critical)
 	}
 	for what, breaks := range map[string]func(h *house){
-		"the list is out of date":   func(h *house) { h.now = h.now.Add(2 * time.Hour) },
-		"the list is of the future": func(h *house) { h.put("list.crl", h.ca.List(h.now.Add(time.Hour), h.now.Add(2*time.Hour))) },
-		"the list is gone":          func(h *house) { h.remove("list.crl") },
-		"the list is empty":         func(h *house) { h.put("list.crl", nil) },
-		"the list is cut off":       func(h *house) { der := delta(h); h.put("list.crl", der[:len(der)-9]) },
-		"the list is another's":     func(h *house) { h.put("list.crl", impostor.List(h.now, h.now.Add(time.Hour))) },
-		"the list is a folder":      func(h *house) { h.remove("list.crl"); _ = os.Mkdir(h.path("list.crl"), 0o700) },
-		"the list is no list":       func(h *house) { h.put("list.crl", certtest.PEM(h.ca)) },
-		"two lists in a file":       func(h *house) { h.put("list.crl", twice(delta(h))) },
-		"the authorities are gone":  func(h *house) { h.remove("ca.pem") },
-		"the authorities are empty": func(h *house) { h.put("ca.pem", nil) },
+		"the list is out of date":      func(h *house) { h.now = h.now.Add(2 * time.Hour) },
+		"the list is of the future":    func(h *house) { h.put("list.crl", h.ca.List(h.now.Add(time.Hour), h.now.Add(2*time.Hour))) },
+		"the list is gone":             func(h *house) { h.remove("list.crl") },
+		"the list is empty":            func(h *house) { h.put("list.crl", nil) },
+		"the list is cut off":          func(h *house) { der := whole(h); h.put("list.crl", der[:len(der)-9]) },
+		"the list is another's":        func(h *house) { h.put("list.crl", impostor.List(h.now, h.now.Add(time.Hour))) },
+		"the list is a folder":         func(h *house) { h.remove("list.crl"); _ = os.Mkdir(h.path("list.crl"), 0o700) },
+		"the list is no list":          func(h *house) { h.put("list.crl", certtest.PEM(h.ca)) },
+		"two lists in a file":          func(h *house) { h.put("list.crl", twice(whole(h))) },
+		"the list is partial":          func(h *house) { h.put("list.crl", partial(h, oidPartial, true)) },
+		"the list is quietly partial":  func(h *house) { h.put("list.crl", partial(h, oidPartial, false)) },
+		"the list has changes alone":   func(h *house) { h.put("list.crl", partial(h, oidDelta, true)) },
+		"the list has what is unknown": func(h *house) { h.put("list.crl", partial(h, asn1.ObjectIdentifier{1, 2, 3}, true)) },
+		"the authorities are gone":     func(h *house) { h.remove("ca.pem") },
+		"the authorities are empty":    func(h *house) { h.put("ca.pem", nil) },
 		"the authorities are unwell": func(h *house) {
 			h.put("ca.pem", []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"))
 		},

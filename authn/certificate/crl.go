@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -14,6 +15,12 @@ import (
 const (
 	maxList  = 64 << 20        // bytes of a file
 	listSkew = 5 * time.Minute // that an authority's clock may be ahead
+)
+
+// Extensions of lists that say less than all, also where they are not marked critical.
+var (
+	oidDelta   = asn1.ObjectIdentifier{2, 5, 29, 27} // deltaCRLIndicator
+	oidPartial = asn1.ObjectIdentifier{2, 5, 29, 28} // issuingDistributionPoint
 )
 
 // list is what an authority says is revoked (RFC 5280, section 5). Who signed it is
@@ -47,7 +54,7 @@ func readList(name string) (*list, error) {
 		return nil, fmt.Errorf("cannot be read as a list of revoked certificates: %w", err)
 	}
 	for _, e := range crl.Extensions {
-		if e.Critical {
+		if e.Critical || e.Id.Equal(oidPartial) || e.Id.Equal(oidDelta) {
 			return nil, fmt.Errorf("is a partial, indirect or delta list (extension %s): a complete one is needed", e.Id)
 		}
 	}

@@ -121,11 +121,19 @@ func attribute(oid asn1.ObjectIdentifier) func(*x509.Certificate) []string {
 	}
 }
 
-// dn writes a name as RFC 4514 does, in the order of its own octets.
+// dn writes a name as RFC 4514 does, in the order of its own octets. It is empty for one
+// with a value that is no text: several of these would be written alike.
 func dn(raw []byte) string {
 	var name pkix.RDNSequence
 	if rest, err := asn1.Unmarshal(raw, &name); err != nil || len(rest) > 0 {
 		return ""
+	}
+	for _, set := range name {
+		for _, a := range set {
+			if _, ok := a.Value.(string); !ok {
+				return ""
+			}
+		}
 	}
 	return name.String()
 }

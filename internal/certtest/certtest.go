@@ -115,6 +115,20 @@ func (a *Authority) List(from, until time.Time, revoked ...*x509.Certificate) []
 	return der
 }
 
+// Partial is a list that says that it is not about all certificates, or is about changes
+// alone, by an extension; it revokes none.
+func (a *Authority) Partial(from, until time.Time, extension asn1.ObjectIdentifier, critical bool) []byte {
+	a.t.Helper()
+	der, err := x509.CreateRevocationList(rand.Reader, &x509.RevocationList{
+		Number: big.NewInt(2), ThisUpdate: from, NextUpdate: until,
+		ExtraExtensions: []pkix.Extension{{Id: extension, Critical: critical, Value: []byte{0x30, 0x03, 0x81, 0x01, 0xff}}},
+	}, a.Cert, a.Key)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return der
+}
+
 // PEM is the authorities' certificates as a file has them.
 func PEM(all ...*Authority) []byte {
 	var text []byte

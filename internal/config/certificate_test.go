@@ -27,6 +27,7 @@ func TestCertificatesOfPeopleComeFromWhoMaySendThem(t *testing.T) {
 		withMethod + proxies + "certificate_header: Client-Cert\n":  "",
 		withMethod + proxies + "certificate_header: x-ssl-client\n": "",
 		withMethod: "methods[0].shown: no certificate can come here",
+		withMethod + "insecure_trust_all_proxies: true\n":                                  "methods[0].shown: no certificate would count",
 		withMethod + "certificate_header: Client-Cert\n":                                   "certificate_header: nobody could send it",
 		withMethod + "insecure_trust_all_proxies: true\ncertificate_header: Client-Cert\n": "certificate_header: would be believed from everybody",
 		least + proxies + "certificate_header: Client-Cert\n":                              "certificate_header: nothing would look at it",

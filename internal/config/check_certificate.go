@@ -22,6 +22,11 @@ func (c *checker) shownCertificates() {
 	name := c.file.CertHeader
 	const at = "certificate_header"
 	switch {
+	case name == "" && looks >= 0 && c.file.TrustAll:
+		c.fault(join(item("methods", looks), c.file.Methods[looks].Kind), FaultAt{
+			Problem: "no certificate would count: by insecure_trust_all_proxies everybody is a proxy, whose own certificate is no person's",
+			Remedy:  "list the addresses of your proxies in trusted_proxies, or remove insecure_trust_all_proxies",
+		})
 	case name == "" && looks >= 0 && c.file.Listen.HTTPS == "" && !c.faulty("listen.https"):
 		c.fault(join(item("methods", looks), c.file.Methods[looks].Kind), FaultAt{
 			Problem: "no certificate can come here: there is neither listen.https nor certificate_header",
