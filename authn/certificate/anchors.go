@@ -219,7 +219,7 @@ func (m *Method) tell(before, t *trust, now time.Time) {
 		m.log.Error("CERTIFICATES SIGN NOBODY IN: authorities or revoked certificates are not known", "reason", said)
 	case said == "" && m.said != "":
 		m.log.Info("certificates sign people in again")
-	case before != nil && before != t:
+	case said == "" && before != nil && before != t:
 		m.log.Info("authorities and revoked certificates read anew", "authorities", len(t.authorities), "lists", len(t.lists))
 	}
 	m.said = said
