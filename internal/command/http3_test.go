@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -16,6 +17,8 @@ import (
 
 	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/http3"
+
+	"foregate/internal/config"
 )
 
 // TestHT4HandlersThatDoNotEndAreBounded: a stream that is reset makes no room for another while
@@ -118,3 +121,74 @@ func TestHT11LinesOfHTTP3HoldNoQuery(t *testing.T) {
 		t.Error("a fault is not told")
 	}
 }
+
+// TestClientCertificatesAreDemandedByHTTP3Too, by the name that is asked for, before any
+// request is looked at (GHSA-gv8r-9rw9-9697, CVE-2026-53622 of others).
+func TestClientCertificatesAreDemandedByHTTP3Too(t *testing.T) {
+	server := httptest.NewUnstartedServer(nil)
+	server.StartTLS()
+	defer server.Close()
+	own := server.TLS.Certificates[0]
+	strict := &tls.Config{Certificates: []tls.Certificate{own}, ClientAuth: tls.RequireAnyClientCert, NextProtos: []string{"h2", "http/1.1"}}
+	secure := &tls.Config{
+		Certificates: []tls.Certificate{own}, NextProtos: []string{"h2", "http/1.1"},
+		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			if hello.ServerName == "strict.test" {
+				return strict, nil
+			}
+			return nil, nil
+		},
+	}
+	socket, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fg := &running{log: slog.New(slog.DiscardHandler), failed: make(chan error, 1)}
+	file := &config.File{Limits: config.Limits{HeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10}}
+	if err := fg.serveHTTP3(file, socket, secure); err != nil {
+		t.Fatal(err)
+	}
+	defer fg.quic.shut(t.Context())
+	var asked atomic.Int64
+	fg.quic.next = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		_, _ = io.WriteString(w, strconv.Itoa(len(r.TLS.PeerCertificates)))
+	})
+	get := func(name string, cache tls.ClientSessionCache, certs ...tls.Certificate) (string, error) {
+		transport := &http3.Transport{
+			TLSClientConfig: &tls.Config{InsecureSkipVerify: true, Certificates: certs, ClientSessionCache: cache},
+			Dial: func(ctx context.Context, _ string, cfg *tls.Config, conf *quic.Config) (*quic.Conn, error) {
+				return quic.DialAddrEarly(ctx, socket.LocalAddr().String(), cfg, conf)
+			},
+		}
+		defer transport.Close()
+		resp, err := (&http.Client{Transport: transport, Timeout: 10 * time.Second}).Get("https://" + name + "/")
+		if err != nil {
+			return "", err
+		}
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		return string(text), err
+	}
+	if text, err := get("strict.test", nil); err == nil || asked.Load() > 0 {
+		t.Errorf("without a certificate: %q", text)
+	}
+	if text, err := get("strict.test", nil, own); err != nil || text != "1" {
+		t.Errorf("with one: %q, %v", text, err)
+	}
+	cache := oneSession{tls.NewLRUClientSessionCache(1)} // shows the ticket of one name to another
+	if text, err := get("open.test", cache); err != nil || text != "0" {
+		t.Errorf("where none is demanded: %q, %v", text, err)
+	}
+	before := asked.Load()
+	if text, err := get("strict.test", cache); err == nil || asked.Load() > before {
+		t.Errorf("with a ticket from where none is demanded: %q", text)
+	}
+}
+
+// oneSession forgets which server a session belongs to.
+type oneSession struct{ tls.ClientSessionCache }
+
+func (c oneSession) Get(string) (*tls.ClientSessionState, bool) { return c.ClientSessionCache.Get("") }
+
+func (c oneSession) Put(_ string, s *tls.ClientSessionState) { c.ClientSessionCache.Put("", s) }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"io"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -252,6 +253,57 @@ func TestHT3IdleHTTP3ConnectionsAreEnded(t *testing.T) {
 	if got := http3Status(t, stream); got == "200" {
 		t.Errorf("a request that has no end is answered %s", got)
 	}
+}
+
+// TestHT3StandingBodiesOfHTTP3AreCut, in both directions, and moving ones are not.
+func TestHT3StandingBodiesOfHTTP3AreCut(t *testing.T) {
+	t.Parallel()
+	f := start(t, options{top: impatient, tls: true, http3: true})
+	post := http3Request("/public/x", "app.test", [2]string{"content-length", "10"})
+	post[0][1] = "POST"
+	conn := http3Open(t, f)
+	send := func(first string) *quic.Stream {
+		stream, err := conn.OpenStream()
+		if err == nil {
+			_, err = stream.Write(append(http3Headers(t, post), first...))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = stream.SetReadDeadline(time.Now().Add(8 * time.Second))
+		return stream
+	}
+	began := time.Now()
+	if got := http3Status(t, send("\x00\x0aabc")); got != "" && got != "408" || time.Since(began) > 7*time.Second {
+		t.Errorf("a body that stands still: %q after %s", got, time.Since(began))
+	}
+	steady := send("\x00\x0a")
+	for range 10 { // 3 s in all
+		wait(300 * time.Millisecond)
+		if _, err := steady.Write([]byte("a")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_ = steady.Close()
+	if got := http3Status(t, steady); got != "200" {
+		t.Errorf("a slow but steady body: %q", got)
+	}
+	f.up.answerWith(func(conn net.Conn, _ string) bool {
+		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 67108864\r\n\r\n")
+		_, _ = io.CopyN(conn, zeros{}, 64<<20)
+		return false
+	})
+	download, err := conn.OpenStream() // and nobody reads it
+	if err == nil {
+		_, err = download.Write(http3Headers(t, http3Request("/public/download", "app.test")))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = download.Close()
+	f.waitForLog("an answer that nobody takes", 8*time.Second, func(logs string) bool {
+		return strings.Contains(logs, `"path":"/public/download","status":200`)
+	})
 }
 
 // TestHT4RapidResetByHTTP3TakesNoMemory, and others are served.
