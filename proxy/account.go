@@ -25,6 +25,7 @@ const (
 	accountSessions = "sessions"
 	accountPassword = "password"
 	accountApp      = "app"
+	accountLogin    = "application"
 )
 
 const (
@@ -103,6 +104,8 @@ func (s *Server) account(x *exchange, r *http.Request, set *Set, name string) er
 		return s.changePassword(ctx, x, r, me)
 	case name == accountApp && me.app:
 		return s.changeApp(ctx, x, r, me)
+	case name == accountLogin && x.app.SelfService:
+		return s.changeLogin(ctx, x, r, me)
 	}
 	return refuse(http.StatusNotFound, "nothing of this person's is at this address")
 }
@@ -112,7 +115,7 @@ func (s *Server) signInFor(x *exchange, r *http.Request, name string) error {
 	q := url.Values{"rd": {s.accountURL("")}}
 	if r.Method == http.MethodPost {
 		q.Set("lost", "1") // what was posted is not repeated: the page says so
-	} else if name == accountPassword || name == accountApp {
+	} else if name == accountPassword || name == accountApp || name == accountLogin {
 		q.Set("rd", s.accountURL(name))
 	}
 	address := s.Prefix + "/sign-in?" + q.Encode()
@@ -207,6 +210,9 @@ var done = map[string]string{
 	"app":      "Your authenticator app is removed. Your password alone lets you in now.",
 	"session":  "That device is signed out.",
 	"others":   "You are signed out everywhere but here.",
+
+	"login":         "Your name and password for this application are kept. They are used from now on.",
+	"login-removed": "Your name and password for this application are removed.",
 }
 
 func (s *Server) showAccount(ctx context.Context, x *exchange, r *http.Request, set *Set, me *self, problem string) error {
@@ -218,6 +224,10 @@ func (s *Server) showAccount(ctx context.Context, x *exchange, r *http.Request, 
 		page.Done = done[r.URL.Query().Get("done")]
 	}
 	page.Factors = s.factors(me)
+	var err error
+	if page.Login, err = s.loginOf(ctx, x, me); err != nil {
+		return err
+	}
 	if err := s.addIdentities(ctx, set, me, &page); err != nil {
 		return err
 	}

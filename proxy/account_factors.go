@@ -151,11 +151,7 @@ func (s *Server) withoutApp(ctx context.Context, x *exchange, r *http.Request, m
 }
 
 func (s *Server) showEnrolment(ctx context.Context, x *exchange, me *self, mark, problem string) error {
-	title := x.app.Look.Title
-	if title == "" {
-		title = x.app.Name
-	}
-	e, err := s.Accounts.ContinueTOTP(ctx, s.actor(x, me), me.account.ID, title, mark)
+	e, err := s.Accounts.ContinueTOTP(ctx, s.actor(x, me), me.account.ID, x.app.calledBy(), mark)
 	if err != nil {
 		return noAccounts(fmt.Errorf("begin to set up an app: %w", err))
 	}

@@ -58,6 +58,9 @@ func newHospital(t *testing.T, totp string) *hospital {
 	h.people, err = accounts.Open(t.Context(), accounts.DB{Writer: db.Writer, Reader: db.Reader}, accounts.Env{
 		Keys: [][]byte{bytes.Repeat([]byte("k"), 32)}, Passwords: localHasher{}, Now: h.now,
 		OnEnd: func(ctx context.Context, e accounts.Ended) error {
+			if e.Reread {
+				return sessions.RereadPerson(ctx, accounts.Issuer, e.Account.ID)
+			}
 			_, err := sessions.RevokePerson(ctx, accounts.Issuer, e.Account.ID)
 			return err
 		},

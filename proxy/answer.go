@@ -67,7 +67,11 @@ func (s *Server) answer(x *exchange, r *http.Request, err error) {
 		pages.JSON(x, status, map[string]string{"error": http.StatusText(status), "message": page.Message, "code": x.id})
 		return
 	}
-	s.addWayOut(x, r, status, err, &page)
+	if own, found := s.loginPage(x, err); found {
+		page = own
+	} else {
+		s.addWayOut(x, r, status, err, &page)
+	}
 	s.show(x, status, page)
 }
 

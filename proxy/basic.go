@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"foregate/authn"
 	"foregate/authn/accounts"
@@ -36,6 +38,7 @@ func NewBasic(method string, cache Cache) (*Basic, error) {
 type vouched struct {
 	who         authn.Identity
 	credentials *upstream.Credentials
+	login       atomic.Int64 // when the credentials got their login, see programLogin: nanoseconds of Unix time
 }
 
 var errBasicRefused = errors.New("user name and password of HTTP Basic were refused")
@@ -77,10 +80,29 @@ func (s *Server) basic(x *exchange, r *http.Request, set *Set, path Path) (answe
 	if err := x.app.Maintenance.refuse(x.client, x.who); err != nil {
 		return true, err
 	}
+	if x.app.Upstream.AsksLogin(r.URL) {
+		if err := s.lendLogin(x, r, who); err != nil {
+			return true, err
+		}
+	}
 	stripBasic(r)
 	x.trip = upstream.Trip{Client: x.peer, Scheme: x.scheme(), Host: r.Host, RequestID: x.id, CloseAfter: x.closing, Who: who.credentials}
 	x.app.Upstream.Forward(x, r, &x.trip)
 	return true, nil
+}
+
+// lendLogin gives a program the person's own name and password for the application, which
+// it holds for a second.
+func (s *Server) lendLogin(x *exchange, r *http.Request, who *vouched) error {
+	now := time.Now()
+	if since := now.Sub(time.Unix(0, who.login.Load())); since >= 0 && since < programLogin {
+		return nil
+	}
+	if err := s.giveLogin(r.Context(), x, &who.who, who.credentials); err != nil {
+		return err
+	}
+	who.login.Store(now.UnixNano())
+	return nil
 }
 
 func isBasic(field string) bool { return len(field) >= 6 && strings.EqualFold(field[:6], "Basic ") }

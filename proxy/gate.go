@@ -97,6 +97,14 @@ func (s *Server) forward(x *exchange, r *http.Request, sess *cookies.Session) er
 	}
 	if sess != nil {
 		trip.Who = x.app.credentials(sess)
+		if x.app.Upstream.AsksLogin(r.URL) {
+			trip.Page = isPage(r)
+			if !trip.Who.HasLogin() {
+				if err := s.giveLogin(r.Context(), x, &sess.Identity, trip.Who); err != nil {
+					return err
+				}
+			}
+		}
 		if x.app.Warns {
 			trip.Insert = s.warningTag
 		}
@@ -127,7 +135,9 @@ func (s *Server) forward(x *exchange, r *http.Request, sess *cookies.Session) er
 func (a *App) credentials(sess *cookies.Session) *upstream.Credentials {
 	c, _ := sess.Kept().(*upstream.Credentials)
 	if c == nil || !c.For(a.Upstream) {
+		earlier := c
 		c = a.Upstream.Credentials(&sess.Identity)
+		c.Inherit(earlier)
 		sess.Keep(c)
 	}
 	return c

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -32,6 +33,7 @@ type App struct {
 	ReturnHosts []string       // further hosts that a sign-in may return to; ".example.org" covers subdomains
 	RawPath     bool           // encoded and doubled slashes reach the application
 	SharedIdle  time.Duration  // idle time of sessions that begin there, if it is shorter; 0: as elsewhere
+	SelfService bool           // people enter their own name and password for it themselves, see login.go
 	Warns       bool           // the script that warns before the end is put into its pages
 	Audience    string         // which sessions are good here
 	Shared      []netip.Prefix // where devices are that several people share; see shared.go
@@ -39,6 +41,9 @@ type App struct {
 	metrics   appMetrics
 	certified bool // some method looks at the browser's certificate
 }
+
+// calledBy is the name of the app for people.
+func (a *App) calledBy() string { return cmp.Or(a.Look.Title, a.Name) }
 
 // terms of sessions that a method began. A method that is not the app's has none,
 // and begins none.

@@ -10,8 +10,8 @@ import (
 // maxBasic is the longest name or password, in bytes.
 const maxBasic = 1024
 
-// BasicUser is the one user as whom an application that knows only HTTP Basic
-// (RFC 7617) is asked, whoever the person is.
+// BasicUser is a user as whom an application that knows only HTTP Basic (RFC 7617) is
+// asked: one for all people, or a person's own.
 type BasicUser struct{ User, Password string }
 
 func (b *BasicUser) check() error {
@@ -38,14 +38,22 @@ func (b *BasicUser) header() []string {
 	return []string{"Basic " + base64.StdEncoding.EncodeToString([]byte(b.User+":"+b.Password))}
 }
 
-// proveBasic puts the route's user in place of what the client sent, in every spelling.
+// sendsBasic reports whether HTTP Basic is ours to send, and never a client's own.
+func (r *route) sendsBasic() bool { return r.basic != nil || r.PerUser }
+
+// proveBasic puts the route's user, or the person's own, in place of what the client sent,
+// in every spelling.
 func (p *passage) proveBasic(h http.Header) {
 	for name := range h {
 		if sameName(name, "Authorization") {
 			delete(h, name)
 		}
 	}
-	if who := p.trip.Who; who != nil && !who.id.Anonymous() {
+	switch who := p.trip.Who; {
+	case who == nil || who.id.Anonymous():
+	case p.route.PerUser:
+		h["Authorization"] = p.login[:1:1]
+	default:
 		h["Authorization"] = p.route.basic[:1:1]
 	}
 }

@@ -101,3 +101,16 @@ func TestRetryAllocatesNothingUntilAnAnswerIsRefused(t *testing.T) {
 		t.Errorf("%v allocations, without retry %v", with, without)
 	}
 }
+
+func TestOwnLoginAllocatesNoMoreThanOneForAll(t *testing.T) {
+	count := func(route Route) float64 {
+		route.URL = nowhere()
+		u := open(t, Config{Route: route})
+		u.routes[0].proxy.Transport = guarded{stub{}}
+		trip, r := tripWith(t, u, alice(), &BasicUser{"AARCHER", "secret"}), browserRequest(t)
+		return testing.AllocsPerRun(200, func() { u.Forward(sink{http.Header{}}, r, &trip) })
+	}
+	if all, own := count(Route{Basic: &BasicUser{"foregate", "secret"}}), count(Route{PerUser: true}); own > all {
+		t.Errorf("%v allocations, with one for all %v", own, all)
+	}
+}

@@ -27,6 +27,7 @@ type Credentials struct {
 	values   []string // of the first of upstream.headers, "" for none; shared by all requests, never written to
 	err      error    // why nothing may be forwarded with them
 	signed   atomic.Pointer[signedAssertion]
+	logins   atomic.Pointer[login] // by application; nil: none is known
 }
 
 type signedAssertion struct {

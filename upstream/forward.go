@@ -28,6 +28,10 @@ type Trip struct {
 	// sheets, scripts and fonts.
 	Fleeting bool
 
+	// Page says that a person's browser asked for a page to show: where the application
+	// refuses their own name and password, OnError answers and says what to do.
+	Page bool
+
 	// Insert is put at the end of the head of pages that a browser loads into a window or
 	// frame, as they stream; "" inserts nothing. They come uncompressed then.
 	Insert string
@@ -46,7 +50,8 @@ type passage struct {
 	trip      *Trip
 	in        *http.Request
 	route     *route
-	taken     int // bytes of the escaped path that the route's own path takes up
+	login     []string // the Authorization header of the person's own; nil: none is sent
+	taken     int      // bytes of the escaped path that the route's own path takes up
 	assertion []string
 	values    [4]string // of X-Forwarded-For, -Host, -Proto and X-Request-ID
 	interim   interim
@@ -150,6 +155,9 @@ func (u *Upstream) board(p *passage) error {
 			Status: http.StatusInternalServerError,
 		}
 	}
+	if err := p.findLogin(); err != nil {
+		return err
+	}
 	if who.err != nil || !u.cfg.Assertion || who.id.Anonymous() {
 		return who.err
 	}
@@ -175,7 +183,7 @@ func (u *Upstream) rewrite(pr *httputil.ProxyRequest) {
 	if p.trip.Who != nil {
 		p.trip.Who.write(out.Header)
 	}
-	if p.route.basic != nil {
+	if p.route.sendsBasic() {
 		p.proveBasic(out.Header)
 	}
 	if p.assertion != nil {

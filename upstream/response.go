@@ -27,9 +27,12 @@ func (u *Upstream) modifyResponse(res *http.Response) error {
 	case p.trip.CloseAfter:
 		res.Header.Set("Connection", "close")
 	}
+	if err := p.refusedLogin(res.StatusCode); err != nil {
+		return err
+	}
 	u.dropOwnCookies(res.Header)
 	p.outward(res.Header)
-	if p.route.basic != nil {
+	if p.route.sendsBasic() {
 		delete(res.Header, "Www-Authenticate") // a browser would ask a person for what only we send
 	}
 	delete(res.Header, "Alt-Svc") // would lead the browser past us

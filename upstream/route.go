@@ -43,7 +43,10 @@ type Route struct {
 	// Basic is sent with the requests of people who are signed in, and nobody else's;
 	// the client's own Authorization then never is. nil is none.
 	Basic *BasicUser
-	H2C   bool // speak HTTP/2 without TLS, and nothing else (RFC 9113, section 3.3)
+	// PerUser is in place of Basic: everybody's own, which their Credentials hold (see
+	// KeepLogin). Who is signed in and has none is refused.
+	PerUser bool
+	H2C     bool // speak HTTP/2 without TLS, and nothing else (RFC 9113, section 3.3)
 
 	// Of an https application.
 	CA          *x509.CertPool   // who may sign its certificate; nil means the system's
@@ -178,6 +181,9 @@ func (r *route) limit(in *http.Request) error {
 func (r *Route) check() error {
 	if err := r.Basic.check(); err != nil {
 		return err
+	}
+	if r.PerUser && (r.Basic != nil || r.isLocal()) {
+		return errors.New("people's own names and passwords are sent to an application, in place of one for all")
 	}
 	if err := r.Retry.check(1 + len(r.Also)); err != nil {
 		return err

@@ -57,6 +57,7 @@ type Upstream struct {
 	signing   sync.Mutex
 	buffers   httputil.BufferPool
 	routes    []*route // the longest path first, every path last
+	perUser   bool     // one of them sends people's own names and passwords
 
 	insertFault sync.Once
 }
@@ -82,6 +83,7 @@ func New(cfg Config, signer *Signer) (*Upstream, error) {
 	}
 	for _, r := range cfg.all() {
 		u.routes = append(u.routes, u.newRoute(r))
+		u.perUser = u.perUser || r.PerUser
 	}
 	byLength(u.routes)
 	return u, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"foregate/authn"
 	"foregate/authn/accounts"
@@ -78,6 +79,18 @@ func (e ending) one(ctx context.Context, issuer, subject string, ended *accounts
 	}
 	_, err := e.sessions.RevokePerson(ctx, issuer, subject)
 	return err
+}
+
+// appsWithLogins are the apps that are sent people's own names and passwords.
+func (fg *running) appsWithLogins() []string {
+	var names []string
+	for _, app := range fg.server.Set().Apps() {
+		if app.Upstream.PerUser() {
+			names = append(names, app.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // codes prove at the first sign-in that an account is somebody's.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -145,6 +146,41 @@ func (sh *shell) accountsPassword() *cobra.Command {
 			return usageError{errors.New("the password is empty; --remove takes it away")}
 		}
 		return a.change(cmd.Context(), http.MethodPut, target, admin.PasswordOrder{Password: password}, "has a new password")
+	}
+	return cmd
+}
+
+func (sh *shell) accountsLogin() *cobra.Command {
+	var user string
+	var remove bool
+	cmd := &cobra.Command{
+		Use: "login ACCOUNT APP", Short: "Keep a person's own name and password for an application; the password is read from the terminal or standard input",
+		Args: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case len(args) > 2:
+				return usageError{errSecretArgument}
+			case len(args) < 2 || args[1] == "":
+				return usageError{fmt.Errorf("whose, and for which application? %s ACCOUNT APP --user NAME", cmd.CommandPath())}
+			}
+			return oneAccount(cmd, args[:1])
+		},
+	}
+	a := sh.asker(cmd)
+	cmd.Flags().StringVar(&user, "user", "", "the person's `name` there")
+	cmd.Flags().BoolVar(&remove, "remove", false, "forget both")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		target := admin.AccountPath(args[0], "/logins/"+url.PathEscape(args[1]))
+		if remove == (user != "") {
+			return usageError{errors.New("say --user with the person's name there, or --remove")}
+		}
+		if remove {
+			return a.change(cmd.Context(), http.MethodDelete, target, nil, "has no name and password for "+args[1])
+		}
+		password, err := sh.readPassword()
+		if err != nil {
+			return err
+		}
+		return a.change(cmd.Context(), http.MethodPut, target, admin.LoginOrder{User: user, Password: password}, "has a name and password for "+args[1])
 	}
 	return cmd
 }

@@ -23,7 +23,7 @@ func (sh *shell) accountsCommand() *cobra.Command {
 		sh.accountsList(), sh.accountsShow(), sh.accountsCreate(), sh.accountsChange(),
 		sh.deed("disable", "Shut an account and end its sessions", http.MethodPost, "/disable", "is disabled"),
 		sh.deed("enable", "Undo disable", http.MethodPost, "/enable", "is enabled"),
-		sh.accountsExempt(), sh.accountsLink(), sh.accountsUnlink(), sh.accountsRoles(), sh.accountsPassword(),
+		sh.accountsExempt(), sh.accountsLink(), sh.accountsUnlink(), sh.accountsRoles(), sh.accountsPassword(), sh.accountsLogin(),
 		sh.deed("reset-totp", "Take the authenticator app and the recovery codes away, for who has lost both", http.MethodDelete, "/totp", "has no authenticator app"),
 		sh.accountsDelete(), sh.accountsImport(), sh.accountsExport(), sh.accountsRefresh(), sh.accountsUsage(), sh.accountsAudit(),
 	)

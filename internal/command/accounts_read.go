@@ -149,6 +149,9 @@ func (a *asker) printDetail(d *admin.AccountDetail) error {
 	for _, l := range d.Links {
 		fmt.Fprintf(w, "Linked\t%s: %s at %s, by %s on %s\n", l.Method, l.Subject, l.Issuer, l.MadeBy, moment(l.Made))
 	}
+	for _, l := range d.Logins {
+		fmt.Fprintf(w, "Own name and password\tfor %s, of %s\n", l.App, moment(l.Changed))
+	}
 	for _, s := range d.Sessions {
 		fmt.Fprintf(w, "Session\t%s: %s by %s from %s, since %s, until %s at most\n", s.Handle, s.App, s.Method, s.Client, moment(s.Began), moment(s.Ends))
 	}

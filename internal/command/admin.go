@@ -30,7 +30,7 @@ func (fg *running) openAdmin(file *config.File, store Store, secrets [][]byte) e
 		return err
 	}
 	parts := admin.Parts{
-		Sessions: fg.sessions, Accounts: fg.accounts, Guard: fg.guard, Methods: fg.methodStates, Try: fg.try,
+		Sessions: fg.sessions, Accounts: fg.accounts, Guard: fg.guard, Methods: fg.methodStates, Try: fg.try, Logins: fg.appsWithLogins,
 		Config: func() ([]byte, error) { return fg.file.Load().Dump() }, Log: fg.log, Level: fg.level, Faults: &fg.faults,
 	}
 	if fg.refresher != nil {

@@ -191,7 +191,7 @@ func (b *builder) app(c *config.App, strip []string) (*proxy.App, error) {
 		Policy: proxy.NewPolicy(slices.Concat(c.Methods, guests), rulesOf(c), c.Kinds...), Upstream: up, Maintenance: maintenanceOf(c), Verifiers: verifiers,
 		Terms: b.terms(c), Basic: basic, Activity: proxy.Activity{All: c.Activity.Counts == "all", Except: c.Activity.Except},
 		Roles: c.Roles,
-		Look:  look, ReturnHosts: c.ReturnHosts, RawPath: c.RawPath, Shared: c.SharedDevices, SharedIdle: c.SharedIdle, Warns: c.InsertWarning, Audience: b.audience(c),
+		Look:  look, ReturnHosts: c.ReturnHosts, RawPath: c.RawPath, Shared: c.SharedDevices, SharedIdle: c.SharedIdle, SelfService: c.SelfService(), Warns: c.InsertWarning, Audience: b.audience(c),
 	}, nil
 }
 

@@ -35,11 +35,11 @@ func routeTo(c *config.Upstream) (upstream.Route, error) {
 		retry = upstream.Retry{Statuses: r.Statuses, Times: r.Times}
 	}
 	var basic *upstream.BasicUser
-	if b := c.Basic; b != nil {
+	if b := c.Basic; b != nil && !b.PerUser {
 		basic = &upstream.BasicUser{User: b.User, Password: b.Password.Reveal()}
 	}
 	return upstream.Route{
-		Health: health, Retry: retry, Basic: basic,
+		Health: health, Retry: retry, Basic: basic, PerUser: c.Basic != nil && c.Basic.PerUser,
 		URL: c.URL, Also: also, Least: c.Balance == "least_connections", Sticky: c.Balance == "sticky", HostHeader: c.Host, H2C: c.H2C, CA: ca, ServerName: c.ServerName, Certificate: own, MaxBody: c.MaxBody,
 		Timeouts: upstream.Timeouts{Connect: c.ConnectTimeout, ResponseHeader: c.ResponseTimeout, Idle: c.IdleTimeout},
 	}, nil

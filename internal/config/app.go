@@ -81,7 +81,7 @@ type Upstream struct {
 	Cert            authn.Path    `yaml:"cert" doc:"PEM file with the certificate that is shown to an https application."`
 	Key             authn.Path    `yaml:"key" doc:"PEM file with the key of cert."`
 	H2C             bool          `yaml:"h2c" default:"false" doc:"Speak HTTP/2 without TLS, as gRPC servers want it; with https it is agreed on by itself."`
-	Basic           *BasicUser    `yaml:"basic" doc:"One user name and password for everybody who is signed in, for an application that asks for HTTP Basic; none by default."`
+	Basic           *BasicUser    `yaml:"basic" doc:"User name and password that are sent for who is signed in, for an application that asks for HTTP Basic: one for everybody, or each person's own; none by default."`
 	Host            string        `yaml:"host" doc:"Host header to send; the client's own unless given."`
 	ConnectTimeout  time.Duration `yaml:"connect_timeout" default:"5s" min:"100ms" max:"5m" doc:"Time to connect."`
 	ResponseTimeout time.Duration `yaml:"response_timeout" default:"30s" min:"100ms" max:"24h" doc:"Time until the header of the answer."`
@@ -91,8 +91,10 @@ type Upstream struct {
 
 // BasicUser is as whom an application is asked that knows only HTTP Basic.
 type BasicUser struct {
-	User     string       `yaml:"user" required:"true" doc:"User name, without a colon."`
-	Password authn.Secret `yaml:"password" required:"true" doc:"Its password."`
+	User        string       `yaml:"user" doc:"User name for everybody, without a colon; with password, in place of per_user."`
+	Password    authn.Secret `yaml:"password" doc:"Its password."`
+	PerUser     bool         `yaml:"per_user" default:"false" doc:"Each person's own name and password, kept sealed with their account."`
+	SelfService bool         `yaml:"self_service" default:"true" doc:"With per_user: people enter their own on the page of their account; false: only operators do."`
 }
 
 // Answer is a fixed answer to every request.
@@ -104,6 +106,18 @@ type Answer struct {
 
 // Leads reports whether it says where requests go.
 func (u *Upstream) Leads() bool { return u.URL != nil || u.Folder != "" || u.Answer != nil }
+
+// SelfService reports whether people enter their own names and passwords for the
+// application themselves.
+func (a *App) SelfService() bool {
+	self := a.Upstream.Basic.selfService()
+	for i := range a.Upstreams {
+		self = self || a.Upstreams[i].Basic.selfService()
+	}
+	return self
+}
+
+func (b *BasicUser) selfService() bool { return b != nil && b.PerUser && b.SelfService }
 
 // Branch is a part of an application that listens somewhere else.
 type Branch struct {

@@ -26,6 +26,7 @@ func (c *checker) apps() {
 		c.taken(join(at, "methods"), append(slices.Clone(a.Methods), c.file.Guests(a)...))
 		c.upstream(join(at, "upstream"), &a.Upstream)
 		c.branches(join(at, "upstreams"), a.Upstreams)
+		c.ownLogins(at, a)
 		c.basic(join(at, "basic.method"), a)
 		c.maintenance(join(at, "maintenance"), a.Maintenance)
 		c.forwardAuth(at, a)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -42,6 +43,21 @@ func (c *checker) basicUser(path string, b *BasicUser) {
 	if b == nil {
 		return
 	}
+	for _, key := range []besides{{"user", b.User != ""}, {"password", !b.Password.Empty()}} {
+		switch at := join(path, key.key); {
+		case c.faulty(at):
+		case b.PerUser && key.given:
+			c.fault(at, FaultAt{Problem: "stands beside per_user, where everybody has their own", Remedy: "remove one of the two"})
+			return
+		case !b.PerUser && !key.given:
+			c.fault(at, FaultAt{Problem: "is missing", Remedy: "give user and password for everybody, or write per_user: true for each person's own"})
+			return
+		}
+	}
+	if own := c.given(path, "self_service"); own.given && !b.PerUser {
+		c.fault(join(path, own.key), FaultAt{Problem: "is of no use without per_user", Remedy: "remove it, or write per_user: true"})
+		return
+	}
 	unwritable := func(s string) bool {
 		return len(s) > 1024 || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
 	}
@@ -50,6 +66,28 @@ func (c *checker) basicUser(path string, b *BasicUser) {
 	}
 	if at := join(path, "password"); !c.faulty(at) && unwritable(b.Password.Reveal()) {
 		c.fault(at, FaultAt{Problem: "cannot be sent", Allowed: "up to 1024 bytes, no control character such as the end of a line", Remedy: "choose another password"})
+	}
+}
+
+// ownLogins checks that people can have accounts, which names and passwords of their own
+// are kept with.
+func (c *checker) ownLogins(path string, a *App) {
+	for _, name := range append(slices.Clone(a.Methods), c.file.Guests(a)...) {
+		if i := c.method(name); i >= 0 && !isEmergency(&c.file.Methods[i]) && c.file.Methods[i].accounts() {
+			return
+		}
+	}
+	ask := func(at string, u *Upstream) {
+		if at = join(at, "basic.per_user"); u.Basic != nil && u.Basic.PerUser && u.Basic.User == "" && u.Basic.Password.Empty() && !c.faulty(at) {
+			c.fault(at, FaultAt{
+				Problem: "keeps names and passwords with people's accounts, and nobody who comes by a method of this app has one",
+				Remedy:  "write admit: {account: create} at the method, or give user and password for everybody",
+			})
+		}
+	}
+	ask(join(path, "upstream"), &a.Upstream)
+	for i := range a.Upstreams {
+		ask(item(join(path, "upstreams"), i), &a.Upstreams[i].Upstream)
 	}
 }
 

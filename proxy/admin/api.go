@@ -20,6 +20,7 @@ type Parts struct {
 	Accounts *accounts.Accounts // nil: none are kept
 	Guard    *Guard             // gives passes; nil: the socket asks for none
 	Methods  func() []MethodState
+	Logins   func() []string // applications that are sent people's own names and passwords; nil: none
 	// Refresh compares accounts with the directory of a method now; nil: none are kept.
 	// It tells how far it is; tell may be nil.
 	Refresh func(ctx context.Context, method string, how RefreshOrder, tell func(RefreshProgress)) (accounts.Refreshed, error)

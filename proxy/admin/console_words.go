@@ -89,7 +89,7 @@ func actionWords(action string) string {
 		"set_password": "Password changed", "totp_set": "Authenticator app set up", "totp_remove": "Authenticator app removed",
 		"import": "File imported", "import_create": "Account created by import", "import_change": "Account changed by import", "export": "Accounts exported",
 		"end_sessions": "Sessions ended", "admin_sign_in": "Sign-in to the console", "export_audit": "Audit trail exported", "export_usage": "Usage exported",
-		"recovery_code": "Recovery code used",
+		"recovery_code": "Recovery code used", "login_set": "Own name and password for an application entered", "login_remove": "Own name and password for an application removed",
 	}
 	if said, ok := words[action]; ok {
 		return said

@@ -105,12 +105,14 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		{"PUT", "/accounts/{account}/password", "", `{"password":"` + password + `"}`},
 		{"DELETE", "/accounts/{account}/password", "", ``},
 		{"DELETE", "/accounts/{account}/totp", "", ``},
+		{"PUT", "/accounts/{account}/logins/formulary", "", `{"user":"AARCHER","password":"secret"}`},
+		{"DELETE", "/accounts/{account}/logins/formulary", "", ``},
 		{"POST", "/accounts/{account}/sessions/end", "", `{}`},
 		{"POST", "/sessions/revoke", "", `{"user":"alice"}`},
 		{"POST", "/import/accounts", "", "username\nerin\n"},
 		{"DELETE", "/accounts/{account}", "", ""},
 	} {
-		op := d.Paths[base+strings.ReplaceAll(ask.path, "/entra/", "/{method}/")][strings.ToLower(ask.method)]
+		op := d.Paths[base+strings.NewReplacer("/entra/", "/{method}/", "/formulary", "/{app}").Replace(ask.path)][strings.ToLower(ask.method)]
 		rec := w.as(owner, ask.method, strings.ReplaceAll(ask.path, "{account}", "alice")+ask.query, ask.body)
 		if rec.Code != 200 {
 			t.Errorf("%s %s: %d %s", ask.method, ask.path, rec.Code, rec.Body)

@@ -20,11 +20,12 @@ type AccountList struct {
 
 // AccountDetail is everything about an account that operators may see.
 type AccountDetail struct {
-	Account  accounts.Account `json:"account"`
-	Links    []accounts.Link  `json:"links"`
-	Factors  FactorInfo       `json:"factors"`
-	Sessions []SessionInfo    `json:"sessions"`
-	History  []accounts.Event `json:"history"` // newest first
+	Account  accounts.Account     `json:"account"`
+	Links    []accounts.Link      `json:"links"`
+	Factors  FactorInfo           `json:"factors"`
+	Logins   []accounts.LoginInfo `json:"logins"` // applications for which their own name and password are kept
+	Sessions []SessionInfo        `json:"sessions"`
+	History  []accounts.Event     `json:"history"` // newest first
 }
 
 // FactorInfo is what an account can prove itself with here.
@@ -171,6 +172,10 @@ func (a *API) detail(c *call, account accounts.Account) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	logins, err := a.Accounts.Logins(c.Context(), account.ID)
+	if err != nil {
+		return nil, err
+	}
 	sessions, err := a.sessionsOf(c.Context(), account.ID)
 	if err != nil {
 		return nil, err
@@ -180,7 +185,7 @@ func (a *API) detail(c *call, account accounts.Account) (any, error) {
 		return nil, err
 	}
 	return AccountDetail{
-		Account: account, Links: links, Factors: FactorInfo(factors), Sessions: infosOf(sessions), History: history,
+		Account: account, Links: links, Factors: FactorInfo(factors), Logins: logins, Sessions: infosOf(sessions), History: history,
 	}, nil
 }
 

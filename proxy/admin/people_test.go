@@ -9,8 +9,30 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"foregate/authn"
 	"foregate/authn/accounts"
 )
+
+func TestLoginIsSetAndNeverShown(t *testing.T) {
+	w := newWorld(t)
+	var kept AccountDetail
+	w.got(owner, "PUT", "/accounts/alice/logins/formulary", `{"user":"HT11-AARCHER","password":"HT11-secret"}`, &accounts.Account{})
+	w.got(owner, "GET", "/accounts/alice", "", &kept)
+	if len(kept.Logins) != 1 || kept.Logins[0].App != "formulary" || kept.Logins[0].Changed.IsZero() {
+		t.Errorf("kept %+v", kept.Logins)
+	}
+	l, err := w.accounts.Login(t.Context(), &authn.Identity{Issuer: accounts.Issuer, Subject: w.alice.ID}, "formulary")
+	if err != nil || l.User != "HT11-AARCHER" || l.Password.Reveal() != "HT11-secret" {
+		t.Errorf("got %q, %v", l.User, err)
+	}
+	shown := w.log.String()
+	for _, target := range []string{"/accounts/alice", "/accounts", "/audit", "/export/accounts", "/export/accounts?format=json", "/export/audit"} {
+		shown += w.as(owner, "GET", target, "").Body.String()
+	}
+	if strings.Contains(shown, "HT11") || !strings.Contains(shown, "login_set") {
+		t.Error("the name or the password is shown, or the audit trail does not tell")
+	}
+}
 
 // TestEachChangeIsInTheTrail goes through the life of an account.
 func TestEachChangeIsInTheTrail(t *testing.T) {
@@ -37,6 +59,8 @@ func TestEachChangeIsInTheTrail(t *testing.T) {
 		{"PUT", "/password", `{"password":"` + password + `"}`, func(accounts.Account) bool { return true }},
 		{"DELETE", "/password", ``, func(accounts.Account) bool { return true }},
 		{"DELETE", "/totp", ``, func(accounts.Account) bool { return true }},
+		{"PUT", "/logins/formulary", `{"user":"DDUNN","password":"HT11-secret"}`, func(accounts.Account) bool { return true }},
+		{"DELETE", "/logins/formulary", ``, func(accounts.Account) bool { return true }},
 	}
 	for _, step := range steps {
 		var got accounts.Account
@@ -57,7 +81,7 @@ func TestEachChangeIsInTheTrail(t *testing.T) {
 	var gone accounts.Account
 	w.got(owner, "DELETE", path, "", &gone)
 	w.refused(owner, 404, "", "GET", path, "")
-	want := []string{"create", "change", "disable", "enable", "exempt", "exempt", "set_roles", "set_roles", "set_password", "set_password", "totp_remove", "link", "unlink", "delete"}
+	want := []string{"create", "change", "disable", "enable", "exempt", "exempt", "set_roles", "set_roles", "set_password", "set_password", "totp_remove", "login_set", "login_remove", "link", "unlink", "delete"}
 	events, err := w.accounts.Audit.List(t.Context(), accounts.Filter{Account: dave.ID, Limit: 100})
 	try(t, err)
 	var got []string
@@ -133,6 +157,10 @@ func TestWrongOrdersAreExplained(t *testing.T) {
 		{400, "read the request", "PATCH", "/accounts/alice", `{"exempt":"yes"}`},
 		{400, "exempt: true or false", "POST", "/accounts/alice/exempt", `{}`},
 		{400, "send roles", "PUT", "/accounts/alice/roles", `{}`},
+		{400, "those that are: formulary, rota", "PUT", "/accounts/alice/logins/other", `{"user":"a","password":"b"}`},
+		{422, `"field":"user"`, "PUT", "/accounts/alice/logins/rota", `{"user":"a:b","password":"b"}`},
+		{422, `"field":"password"`, "PUT", "/accounts/alice/logins/rota", `{"user":"a"}`},
+		{404, "are kept for this application", "DELETE", "/accounts/alice/logins/rota", ""},
 		{400, "password is empty", "PUT", "/accounts/alice/password", `{}`},
 		{400, "method, issuer and subject", "POST", "/accounts/alice/link", `{"method":"entra"}`},
 		{404, "", "POST", "/accounts/alice/unlink", `{"issuer":"x","subject":"y"}`},

@@ -23,7 +23,9 @@ var mayDo = map[string]struct {
 
 	"POST /accounts": {Owner, false}, "PATCH /accounts/{account}": {Owner, false}, "DELETE /accounts/{account}": {Owner, false},
 	"POST /accounts/{account}/link": {Owner, false}, "PUT /accounts/{account}/roles": {Owner, false}, "PUT /accounts/{account}/password": {Owner, false},
-	"DELETE /accounts/{account}/password": {Owner, false}, "DELETE /accounts/{account}/totp": {Owner, false}, "POST /import/accounts": {Owner, false},
+	"DELETE /accounts/{account}/password": {Owner, false}, "DELETE /accounts/{account}/totp": {Owner, false},
+	"PUT /accounts/{account}/logins/{app}": {Owner, false}, "DELETE /accounts/{account}/logins/{app}": {Owner, false},
+	"POST /import/accounts":          {Owner, false},
 	"POST /methods/{method}/refresh": {Owner, true}, "POST /methods/{method}/try": {Desk, true}, "GET /faults/{code}": {Viewer, true}, "GET /log-level": {Viewer, true}, "PUT /log-level": {Owner, true},
 }
 
@@ -86,6 +88,8 @@ func TestNobodySeesPeopleOfAnotherOrganisation(t *testing.T) {
 				body = `{"roles":["x"]}`
 			case strings.HasSuffix(rt.path, "/password"):
 				body = `{"password":"correct horse battery"}`
+			case strings.HasSuffix(rt.path, "/logins/{app}"):
+				body = `{"user":"u","password":"p"}`
 			}
 			w.refused(local, http.StatusNotFound, "there is none", rt.method, strings.ReplaceAll(rt.path, "{account}", other), body)
 		}

@@ -83,6 +83,7 @@ func newWorld(t *testing.T) *world {
 		Methods: func() []MethodState {
 			return []MethodState{{Name: "entra", Title: "Microsoft", Kind: "oidc", Usable: true}}
 		},
+		Logins: func() []string { return []string{"formulary", "rota"} },
 		Config: func() ([]byte, error) { return []byte("session:\n  idle: 20m\n"), nil },
 		Try: func(_ context.Context, method, app, actor string) (TryLink, error) {
 			if method != "entra" {

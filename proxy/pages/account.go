@@ -16,6 +16,7 @@ type Account struct {
 
 	Identities []Identity // by which the account can be entered; may be empty
 	Factors    []Factor   // what the person can change; may be empty
+	Login      *Login     // their own name and password for the application; nil: nothing of it is said
 
 	Home    string // the application's start page
 	SignOut string
@@ -61,6 +62,13 @@ type Factor struct {
 	Codes  int    // recovery codes that are left, said in place of Note; 0 is none of it
 	Action string // words of the link
 	URL    string
+}
+
+// Login is a person's own name and password for the application, which nobody is shown.
+type Login struct {
+	Kept    bool
+	Changed time.Time // when they were entered
+	URL     string    // of the form
 }
 
 // sheet does not say that it posts: no other site ever answers these forms.

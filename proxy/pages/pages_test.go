@@ -107,6 +107,7 @@ var account = pages.Account{
 		{Title: "Password", Action: "Change your password", URL: "/sso/account/password"},
 		{Title: "Authenticator app", Codes: 8, Action: "Change or remove it", URL: "/sso/account/app"},
 	},
+	Login:      &pages.Login{Kept: true, Changed: now.Add(-50 * time.Hour), URL: "/sso/account/application"},
 	Identities: []pages.Identity{{Title: "Sign in with Microsoft", Note: "alice@hospital.example", Used: now.Add(-30 * time.Hour)}, {Title: "Hospital account"}},
 	Sessions: []pages.Session{
 		{ID: "a1b2c3", Where: "Careplan", Since: now.Add(-2 * time.Hour), From: "192.0.2.10", This: true},
@@ -116,7 +117,7 @@ var account = pages.Account{
 }
 
 func bareAccount() pages.Account {
-	return pages.Account{Facts: account.Facts[2:4], Sessions: account.Sessions[:1], Now: now, More: 3, SessionsURL: "/sso/account/sessions", Home: "/", Problem: "That device was signed out already."}
+	return pages.Account{Facts: account.Facts[2:4], Sessions: account.Sessions[:1], Login: &pages.Login{URL: "/sso/account/application"}, Now: now, More: 3, SessionsURL: "/sso/account/sessions", Home: "/", Problem: "That device was signed out already."}
 }
 
 const mismatch = "That user name and password do not match. Check both and try again."
@@ -147,6 +148,12 @@ func emergencyForm(user, problem string) authn.Form {
 		{Name: "password", Kind: "password", Label: "Password", Autocomplete: "current-password"},
 		{Name: "reason", Kind: "text", Label: "Why do you need this?"},
 	}}
+}
+
+func loginForm(problem string) authn.Form {
+	return authn.Form{Step: "app-login", Problem: problem, Facts: map[string]string{"app": "Careplan"}, Fields: []authn.Field{
+		{Name: "app-user", Kind: "text", Label: "Your name there"}, {Name: "app-secret", Kind: "password", Label: "Your password there"},
+	}, Buttons: []authn.Button{{Name: "remove", Label: "Remove them"}}}
 }
 
 func discoverForm(typed, problem string) authn.Form {
@@ -199,6 +206,8 @@ func gallery() map[string]pages.Page {
 		"form-enrol-wrong": pages.FormPage{Action: "/sso/account/app", Form: wrongEnrolment(), Back: "/sso/account"},
 		"form-codes":       pages.FormPage{Action: "/sso/account", Form: recoveryCodes},
 		"form-change-app":  pages.FormPage{Action: "/sso/account/app", Form: authn.Form{Step: "totp-change", Fields: []authn.Field{{Name: "code", Kind: "text", Label: "Code from your app, or a recovery code"}}, Buttons: []authn.Button{{Name: "remove", Label: "Remove the app"}}}, Back: "/sso/account"},
+		"form-login":       pages.FormPage{Action: "/sso/account/application", Form: loginForm(""), Back: "/sso/account"},
+		"form-login-wrong": pages.FormPage{Action: "/sso/account/application", Form: loginForm("Type both the name and the password, as the application knows them. A name has no colon."), Back: "/sso/account"},
 		"form-new-pass":    pages.FormPage{Action: "/sso/account/password", Form: newPassword, Back: "/sso/account"},
 		"account":          account,
 		"account-bare":     bareAccount(),
@@ -209,6 +218,8 @@ func gallery() map[string]pages.Page {
 		"problem": pages.Problem{Heading: "You cannot use Careplan yet", Message: "You have signed in, but your account is not in the group of people who may use Careplan.",
 			Next: "Ask the head of your ward to request access for you.", Action: "Try again", ActionURL: "/wards/7", Code: "7KQ2-M4XD"},
 		"problem-bare": pages.Problem{},
+		"problem-login": pages.Problem{Heading: "One more thing, this once", Message: "This application asks for a name and password of its own. Enter them here once, and you will not be asked again.",
+			Action: "Enter name and password", ActionURL: "/sso/account/application", Code: "7KQ2-M4XD"},
 		"signout":      pages.SignOut{Action: "/sso/sign-out", User: "Alice Archer", Stay: "/", Everywhere: true, Else: true},
 		"signout-bare": pages.SignOut{Action: "/sso/sign-out"},
 		"signedout":    pages.SignedOut{SignIn: "/sso/sign-in", Note: "You may still be signed in at Microsoft."},

@@ -137,6 +137,14 @@ func (f FormPage) english(t *tongue) stepWords {
 		return stepWords{heading: "Change your password", Button: "Change it",
 			Lead: "Choose a password of at least 12 characters that you use nowhere else. A few words in a row are easy to remember.",
 			More: "You stay signed in here and are signed out everywhere else."}
+	case "app-login":
+		w := stepWords{heading: "Your name and password for this application", Button: "Keep them",
+			Lead: "Type what you would type if the application asked you itself. Nobody is shown it again, and it is sent to this application alone.",
+			More: "When your password there changes, change it here too."}
+		if app := plain(f.Form.Facts["app"]); app != "" {
+			w.heading = t.with("Your name and password for {{.app}}", "app", app)
+		}
+		return w
 	case "emergency":
 		return stepWords{heading: "Emergency access", Lead: "Use this only when no other way works. Each use is recorded, and people are told of it at once.", Button: "Sign in"}
 	case "discover":
