@@ -135,6 +135,7 @@ func (h *house) furnish() accounts.Account {
 		h.t.Fatal(err)
 	}
 	h.giveTOTP(a)
+	h.giveLogin(a)
 	h.begin(a)
 	h.begin(a)
 	if err := h.people.Disable(ctx, accounts.Context{Actor: "token desk"}, h.add(accounts.Account{
@@ -169,7 +170,7 @@ func pagesOf(a accounts.Account) map[string]string {
 	return map[string]string{
 		"people": "/people", "people-none": "/people?q=nobody", "people-more": "/people?status=active&q=person", "person": "/people/" + a.ID,
 		"person-done": "/people/" + a.ID + "?done=roles", "new": "/people/new", "edit": "/people/" + a.ID + "/edit", "import": "/people/import",
-		"disable": "/people/" + a.ID + "/disable", "roles": "/people/" + a.ID + "/roles", "link": "/people/" + a.ID + "/link", "unlink": "/people/" + a.ID + "/unlink?" + link,
+		"disable": "/people/" + a.ID + "/disable", "roles": "/people/" + a.ID + "/roles", "login": "/people/" + a.ID + "/login", "remove-login": "/people/" + a.ID + "/remove-login?app=formulary", "link": "/people/" + a.ID + "/link", "unlink": "/people/" + a.ID + "/unlink?" + link,
 		"sessions": "/sessions?method=entra", "end": "/sessions/end?method=entra", "methods": "/methods", "audit": "/audit?action=create", "audit-wrong": "/audit?from=yesterday",
 		"usage": "/usage?from=2026-11-01&to=2026-11-30", "usage-none": "/usage?from=2020-01-01&to=2020-01-02", "configuration": "/configuration", "problem": "/people/nobody",
 	}

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -30,6 +31,7 @@ type deed struct {
 type field struct {
 	Name, Label, Hint, Value string
 	Lines                    bool          // more than one
+	Secret                   bool          // not shown, and never filled in
 	Choices                  []MethodState // to choose from instead of typing
 }
 
@@ -98,6 +100,27 @@ func deeds() []deed {
 			},
 		},
 		{
+			name: "login", least: Owner, label: "Keep them", title: "Name and password of %s for an application", danger: true, done: "The name and the password are kept.",
+			says: "The application gets them with each request of this person, in place of those that were kept. They are sealed and shown to nobody again. Be sure that they are this person's.",
+			fields: []field{
+				{Name: "app", Label: "Application", Hint: "one that asks people for a name and password of its own"},
+				{Name: "user", Label: "Name there", Hint: "as the application knows the person"},
+				{Name: "password", Label: "Password there", Hint: "it is not shown", Secret: true},
+			},
+			fits: always, do: (*Console).doSetLogin,
+		},
+		{
+			name: "remove-login", least: Owner, label: "Remove them", title: "Remove the name and password of %s for an application?", danger: true, done: "The name and the password are removed.",
+			says:  "The person cannot use the application until a name and a password are entered anew.",
+			keeps: []string{"app"}, fits: always, do: func(c *Console, v *visit, a *accounts.Account) error {
+				err := c.Accounts.RemoveLogin(v.r.Context(), v.context(), a.ID, v.r.PostForm.Get("app"))
+				if errors.Is(err, accounts.ErrNoLogin) {
+					return accounts.ErrNotFound
+				}
+				return err
+			},
+		},
+		{
 			name: "delete", least: Owner, label: "Delete", title: "Delete %s?", danger: true, done: "The account is deleted.", after: "/people?done=deleted",
 			says: "The account goes with its links, password and codes, and its sessions end at once. This cannot be undone; to shut somebody out for a while, disable the account instead. The audit trail stays.",
 			fits: always, do: func(c *Console, v *visit, a *accounts.Account) error {
@@ -136,8 +159,12 @@ func (d deed) page(c *Console, v *visit, account *accounts.Account, faults []str
 		switch {
 		case f.Lines && v.r.Method == http.MethodPost:
 			f.Value = v.r.PostForm.Get(f.Name)
+		case f.Secret:
+			f.Value = ""
 		case f.Name == "method":
 			f.Choices = c.Methods()
+		case f.Name == "app":
+			f.Choices = c.loginChoices()
 		case f.Name == "roles":
 			f.Value = strings.Join(account.Roles, "\n")
 		}
@@ -213,6 +240,28 @@ func (c *Console) knows(method string) bool {
 		}
 	}
 	return false
+}
+
+// loginChoices are the applications that are sent people's own names and passwords.
+func (c *Console) loginChoices() []MethodState {
+	if c.Logins == nil {
+		return nil
+	}
+	var all []MethodState
+	for _, name := range c.Logins() {
+		all = append(all, MethodState{Name: name, Title: name})
+	}
+	return all
+}
+
+func (c *Console) doSetLogin(v *visit, a *accounts.Account) error {
+	f := v.r.PostForm
+	app := f.Get("app")
+	if err := c.forLogins(app); err != nil {
+		return &authn.Fault{Path: "app", Problem: err.Error(), Remedy: "choose one of the list"}
+	}
+	l := accounts.Login{User: strings.TrimSpace(f.Get("user")), Password: authn.NewSecret(f.Get("password"))}
+	return c.Accounts.SetLogin(v.r.Context(), v.context(), a.ID, app, l)
 }
 
 func (c *Console) doSetRoles(v *visit, a *accounts.Account) error {

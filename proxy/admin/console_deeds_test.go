@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"foregate/authn"
 	"foregate/authn/accounts"
 	"foregate/cookies"
 )
@@ -85,6 +86,21 @@ func TestDeedsAreAskedForDoneAndWrittenDown(t *testing.T) {
 			after: func(h *house, a accounts.Account) bool {
 				f, err := h.people.Factors(t.Context(), a.ID)
 				return err == nil && !f.TOTP && f.RecoveryCodes == 0
+			},
+		},
+		"login": {
+			form: url.Values{"app": {"formulary"}, "user": {" AARCHER "}, "password": {" HT11 secret "}}, action: "login_set",
+			after: func(h *house, a accounts.Account) bool {
+				l, err := h.people.Login(t.Context(), &authn.Identity{Issuer: accounts.Issuer, Subject: a.ID}, "formulary")
+				return err == nil && l.User == "AARCHER" && l.Password.Reveal() == " HT11 secret "
+			},
+		},
+		"remove-login": {
+			before: func(h *house, a accounts.Account) { h.giveLogin(a) },
+			query:  func(*house, accounts.Account) url.Values { return url.Values{"app": {"formulary"}} }, action: "login_remove",
+			after: func(h *house, a accounts.Account) bool {
+				all, err := h.people.Logins(t.Context(), a.ID)
+				return err == nil && len(all) == 0
 			},
 		},
 		"delete": {action: "delete", after: func(h *house, a accounts.Account) bool {
@@ -286,5 +302,24 @@ func TestSessionsAreFoundAndEnded(t *testing.T) {
 	}
 	if !strings.Contains(h.log.String(), "sessions revoked by an operator") {
 		t.Error("no line in the log")
+	}
+}
+
+func TestLoginThatIsRefusedIsNotShownAgain(t *testing.T) {
+	h := openHouse(t)
+	a := h.add(alice())
+	b := h.as("owner")
+	for _, form := range []url.Values{
+		{"app": {"formulary"}, "user": {"a:b"}, "password": {"HT11-secret"}},
+		{"app": {"other"}, "user": {"AARCHER"}, "password": {"HT11-secret"}},
+	} {
+		res := b.post("/people/"+a.ID+"/login", form)
+		if res.StatusCode != http.StatusUnprocessableEntity || strings.Contains(res.body, "HT11") {
+			t.Errorf("%v: %d\n%s", form, res.StatusCode, textOf(res.body))
+		}
+	}
+	b.get("/people/"+a.ID+"/login?password=HT11-secret").want(t, http.StatusOK, `type="password" autocomplete="off" required`)
+	if all, err := h.people.Logins(t.Context(), a.ID); err != nil || len(all) != 0 {
+		t.Errorf("kept %v, %v", all, err)
 	}
 }

@@ -35,6 +35,8 @@ type personView struct {
 	Link       string // address of linking by hand; empty: the reader may not
 	Roles      string
 	Reset      string // address of removing the authenticator app
+	Logins     []loginRow
+	Enter      string // address of entering name and password for an application
 	EndAll     string
 	Audit      string
 }
@@ -44,6 +46,11 @@ type attribute struct{ Name, Value string }
 type linkRow struct {
 	accounts.Link
 	Unlink string // address; empty: the reader may not
+}
+
+type loginRow struct {
+	accounts.LoginInfo
+	Remove string // address; empty: the reader may not
 }
 
 type deedLink struct {
@@ -72,6 +79,13 @@ func (c *Console) fillPerson(v *visit, view *personView) error {
 	if view.Factors, err = c.Accounts.Factors(ctx, id); err != nil {
 		return err
 	}
+	logins, err := c.Accounts.Logins(ctx, id)
+	if err != nil {
+		return err
+	}
+	for _, l := range logins {
+		view.Logins = append(view.Logins, loginRow{LoginInfo: l})
+	}
 	events := accounts.Filter{Account: id, Organisation: v.who.Organisation, Limit: personEvents}
 	history, err := c.Accounts.Audit.List(ctx, events)
 	if err != nil {
@@ -90,12 +104,12 @@ func (c *Console) fillPerson(v *visit, view *personView) error {
 	for i := range links {
 		view.Links = append(view.Links, linkRow{Link: links[i]})
 	}
-	view.offer(v.who)
+	view.offer(v.who, len(c.loginChoices()) > 0)
 	return nil
 }
 
 // offer adds the addresses of what the reader may do here.
-func (p *personView) offer(w Who) {
+func (p *personView) offer(w Who, logins bool) {
 	base := "/people/" + p.Account.ID + "/"
 	for _, d := range deeds() {
 		if !w.May(d.least) {
@@ -109,6 +123,14 @@ func (p *personView) offer(w Who) {
 		case "reset-totp":
 			if p.Factors.TOTP {
 				p.Reset = base + d.name
+			}
+		case "login":
+			if logins {
+				p.Enter = base + d.name
+			}
+		case "remove-login":
+			for i := range p.Logins {
+				p.Logins[i].Remove = base + d.name + "?" + url.Values{"app": {p.Logins[i].App}}.Encode()
 			}
 		case "end-sessions":
 			p.EndAll = base + d.name

@@ -25,6 +25,7 @@ var whoMay = map[string]string{
 	"GET /people/{id}/unlink": "doDO", "POST /people/{id}/unlink": "doDO",
 	"GET /people/{id}/end-session": "doDO", "POST /people/{id}/end-session": "doDO", "GET /people/{id}/end-sessions": "doDO", "POST /people/{id}/end-sessions": "doDO",
 	"GET /people/{id}/link": "oO", "POST /people/{id}/link": "oO", "GET /people/{id}/roles": "oO", "POST /people/{id}/roles": "oO",
+	"GET /people/{id}/login": "oO", "POST /people/{id}/login": "oO", "GET /people/{id}/remove-login": "oO", "POST /people/{id}/remove-login": "oO",
 	"GET /people/{id}/reset-totp": "oO", "POST /people/{id}/reset-totp": "oO", "GET /people/{id}/delete": "oO", "POST /people/{id}/delete": "oO",
 }
 
@@ -237,6 +238,7 @@ func TestPagesShowNoButtonThatTheRoleMayNotPress(t *testing.T) {
 	a := h.add(alice())
 	h.begin(a)
 	h.giveTOTP(a)
+	h.giveLogin(a)
 	h.begin(a)
 	h.begin(a)
 	seen := map[string]int{}
@@ -277,6 +279,7 @@ func TestConsoleAndAPIAgreeOnWhoMay(t *testing.T) {
 		"POST /people/{id}/exempt": "POST /accounts/{account}/exempt", "POST /people/{id}/not-exempt": "POST /accounts/{account}/exempt",
 		"POST /people/{id}/unlink": "POST /accounts/{account}/unlink", "POST /people/{id}/link": "POST /accounts/{account}/link",
 		"POST /people/{id}/end-session": "POST /accounts/{account}/sessions/end", "POST /people/{id}/end-sessions": "POST /accounts/{account}/sessions/end",
+		"POST /people/{id}/login": "PUT /accounts/{account}/logins/{app}", "POST /people/{id}/remove-login": "DELETE /accounts/{account}/logins/{app}",
 		"POST /people/{id}/roles": "PUT /accounts/{account}/roles", "POST /people/{id}/reset-totp": "DELETE /accounts/{account}/totp", "POST /people/{id}/delete": "DELETE /accounts/{account}",
 	}
 	type rule struct {

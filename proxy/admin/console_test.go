@@ -111,6 +111,7 @@ func openHouse(t *testing.T) *house {
 			}
 			return TryLink{URL: "https://app.example/sso/try/entra?ticket=of-" + url.QueryEscape(actor), Until: h.clock()}, nil
 		},
+		Logins:  func() []string { return []string{"formulary"} },
 		Methods: func() []MethodState { return h.methods }, Config: func() ([]byte, error) { return []byte(h.config), nil },
 	}
 	console, err := NewConsole(parts)
@@ -317,6 +318,14 @@ func alice() accounts.Account {
 
 func bob() accounts.Account {
 	return accounts.Account{Username: "bob", Email: "bob@hospital.example", Name: "Bob Barker", Organisation: "hospital", Kind: "staff"}
+}
+
+// giveLogin keeps a name and a password for an application.
+func (h *house) giveLogin(a accounts.Account) {
+	h.t.Helper()
+	if err := h.people.SetLogin(h.t.Context(), accounts.Context{Actor: "test"}, a.ID, "formulary", accounts.Login{User: "AARCHER", Password: authn.NewSecret("HT11-secret")}); err != nil {
+		h.t.Fatal(err)
+	}
 }
 
 // giveTOTP sets up an authenticator app.
