@@ -123,7 +123,8 @@ type Accounts struct {
 // callTimeout bounds each call, beside its context.
 const callTimeout = 5 * time.Second
 
-// Open returns the store in db, which stays the caller's to close.
+// Open returns the store in db, which stays the caller's to close. Where Keys has several,
+// what was sealed with a later one is sealed with the first.
 func Open(ctx context.Context, db DB, env Env) (*Accounts, error) {
 	if env.Log == nil {
 		env.Log = slog.New(slog.DiscardHandler)
@@ -144,6 +145,7 @@ func Open(ctx context.Context, db DB, env Env) (*Accounts, error) {
 	if err := db.Reader.QueryRowContext(ctx, `SELECT count(*) FROM (SELECT 1 FROM accounts LIMIT 1) AS any_account`).Scan(&n); err != nil {
 		return nil, fmt.Errorf("accounts: look at the tables: %w", err)
 	}
+	a.Reseal(ctx)
 	return a, nil
 }
 

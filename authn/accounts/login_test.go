@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"foregate/authn"
 )
@@ -168,6 +169,54 @@ func TestLoginOpensInItsOwnRowAlone(t *testing.T) {
 	})
 }
 
+func TestSecretsAreSealedWithTheFirstKey(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, w *world) {
+		alice, bob := w.create(t, Account{Username: "alice"}), w.create(t, Account{Username: "bob"})
+		e, _ := enrolled(t, w, alice.ID)
+		begun, err := w.EnrolTOTP(t.Context(), desk, bob.ID, "Homewatch")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.SetLogin(t.Context(), desk, bob.ID, "formulary", login("BBAKER", "secret")); err != nil {
+			t.Fatal(err)
+		}
+		was, next := []byte("0123456789abcdef0123456789abcdef"), []byte("fedcba9876543210fedcba9876543210")
+		use := func(keys ...[]byte) *world {
+			t.Helper()
+			other := &world{db: w.db, time: w.now().Add(time.Minute)}
+			if other.Accounts, err = Open(t.Context(), w.db, Env{Keys: keys, Now: other.now}); err != nil {
+				t.Fatal(err)
+			}
+			return other
+		}
+		sealed := func() (all string) {
+			t.Helper()
+			var a, b, c []byte
+			if err := w.db.Reader.QueryRowContext(t.Context(), `SELECT totp FROM credentials WHERE account = $1`, alice.ID).Scan(&a); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.db.Reader.QueryRowContext(t.Context(), `SELECT totp_pending, sealed FROM credentials c, app_logins l WHERE c.account = $1 AND l.account = $1`, bob.ID).Scan(&b, &c); err != nil {
+				t.Fatal(err)
+			}
+			return string(a) + string(b) + string(c)
+		}
+		use(next, was)
+		once := sealed()
+		use(next, was)
+		if sealed() != once {
+			t.Error("what the first key has sealed is sealed again")
+		}
+		then := use(next)
+		then.wantLogin(t, own(bob.ID), "formulary", "BBAKER", "secret")
+		if err := then.CheckTOTP(t.Context(), alice.ID, code(t, e, then.now())); err != nil {
+			t.Errorf("alice's app: %v", err)
+		}
+		if _, err := then.ConfirmTOTP(t.Context(), desk, bob.ID, code(t, begun, then.now())); err != nil {
+			t.Errorf("the app that bob began to set up: %v", err)
+		}
+	})
+}
+
 func TestLoginOutlivesANewKeyAndEndsWithTheOld(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, w *world) {
 		alice := w.create(t, Account{Username: "alice"})
@@ -178,7 +227,7 @@ func TestLoginOutlivesANewKeyAndEndsWithTheOld(t *testing.T) {
 		for _, c := range []struct {
 			keys [][]byte
 			want bool
-		}{{[][]byte{next, was}, true}, {[][]byte{next}, false}, {nil, false}} {
+		}{{[][]byte{next}, false}, {nil, false}, {[][]byte{next, was}, true}} {
 			other, err := Open(t.Context(), w.db, Env{Keys: c.keys})
 			if err != nil {
 				t.Fatal(err)

@@ -152,6 +152,10 @@ func (fg *running) close() {
 		fg.background()
 		<-fg.idle
 	}
+	if fg.secrets.stop != nil {
+		fg.secrets.stop()
+		fg.secrets.resealing.Wait()
+	}
 	if fg.set != nil {
 		closeSet(fg.set)
 	}

@@ -2,8 +2,10 @@ package command
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"foregate/cookies"
@@ -21,6 +23,10 @@ type secretsInForce struct {
 	codes    *onetime.Codes
 	signer   atomic.Pointer[upstream.Signer]
 	seals    vaultInForce // of certificates that replicas share
+
+	ctx       context.Context // ends resealing
+	stop      context.CancelFunc
+	resealing sync.WaitGroup
 }
 
 // vaultInForce is a cookies.Vault that can be another from one moment to the next.
@@ -86,11 +92,21 @@ func (fg *running) rotate(secrets [][]byte, signer *upstream.Signer) error {
 	}
 	fg.secrets.signer.Store(signer)
 	fg.secrets.list = secrets
+	fg.reseal()
 	fg.log.Info("session secrets changed: the first seals from now on", "secrets", len(secrets))
 	if err := fg.attest(false); err != nil { // they were replaced in the store by somebody else
 		fg.log.Warn("session secrets not compared with the store", "err", err)
 	}
 	return nil
+}
+
+// reseal goes on beside what is served, and is broken off at the end.
+func (fg *running) reseal() {
+	if fg.accounts == nil {
+		return
+	}
+	ctx := fg.secrets.ctx
+	fg.secrets.resealing.Go(func() { fg.accounts.Reseal(ctx) })
 }
 
 func (fg *running) useAccountKeys(keys [][]byte) error {

@@ -199,6 +199,7 @@ func (fg *running) open(file *config.File, tables Tables, opened, store Store, e
 	}
 	fg.secrets.list, fg.secrets.written, fg.secrets.attempts = secrets, len(file.Session.Secrets) > 0, attempts
 	fg.secrets.signer.Store(signer)
+	fg.secrets.ctx, fg.secrets.stop = context.WithCancel(context.Background())
 	page, err := pages.New()
 	if err != nil {
 		return err
