@@ -104,7 +104,7 @@ func (s *Server) account(x *exchange, r *http.Request, set *Set, name string) er
 		return s.changePassword(ctx, x, r, me)
 	case name == accountApp && me.app:
 		return s.changeApp(ctx, x, r, me)
-	case name == accountLogin && x.app.SelfService:
+	case name == accountLogin && x.app.entersOwnLogin(&sess.Identity):
 		return s.changeLogin(ctx, x, r, me)
 	}
 	return refuse(http.StatusNotFound, "nothing of this person's is at this address")

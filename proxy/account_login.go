@@ -21,7 +21,7 @@ const (
 // loginOf is what is kept of the person's for the app that asks; nil where they do not
 // enter it themselves.
 func (s *Server) loginOf(ctx context.Context, x *exchange, me *self) (*pages.Login, error) {
-	if !x.app.SelfService || !me.has() {
+	if !me.has() || !x.app.entersOwnLogin(&me.sess.Identity) {
 		return nil, nil
 	}
 	all, err := s.Accounts.Logins(ctx, me.account.ID)

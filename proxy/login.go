@@ -35,6 +35,12 @@ func (s *Server) giveLogin(ctx context.Context, x *exchange, who *authn.Identity
 	return c.KeepLogin(&upstream.BasicUser{User: l.User, Password: l.Password.Reveal()})
 }
 
+// entersOwnLogin reports whether somebody enters their own name and password themselves.
+// Who is known by their place alone is many people, and none of them speaks for the others.
+func (a *App) entersOwnLogin(who *authn.Identity) bool {
+	return a.SelfService && !who.Anonymous() && !who.Placed
+}
+
 // loginPage says to a person what to do about their own name and password, without which
 // their request was not carried. found is false for any other error.
 func (s *Server) loginPage(x *exchange, err error) (page pages.Problem, found bool) {
@@ -43,7 +49,7 @@ func (s *Server) loginPage(x *exchange, err error) (page pages.Problem, found bo
 		return pages.Problem{}, false
 	}
 	page.Code = x.id
-	self := x.app.SelfService && s.Accounts != nil
+	self := s.Accounts != nil && x.app.entersOwnLogin(x.who)
 	switch {
 	case refused && self:
 		page.Heading = "The application did not accept your password"

@@ -251,6 +251,24 @@ func TestPersonWithoutAnAccountHasNoOwnLogin(t *testing.T) {
 	}
 }
 
+func TestPlaceHasNoOwnLoginOfItsVisitors(t *testing.T) {
+	f := newFormulary(t)
+	f.set.Load().methods["local"].Config = everywhere{}
+	f.set.Load().methods["local"].opened.Store(nil)
+	room := f.account("reading-room", "some password here")
+	cookie := enterAs(t, f.Server, authn.Identity{Method: "local", Issuer: accounts.Issuer, Subject: room.ID, User: "reading-room", Placed: true, Authenticated: time.Now()})
+	as := []string{"Accept", "text/html", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Site", "same-origin"}
+	wantAnswer(t, "none", send(f.Server, "GET", "/wards/7", cookie, nil, as...), http.StatusForbidden, "Ask the people who look after this application to enter them.")
+	for _, method := range []string{"GET", "POST"} {
+		w := send(f.Server, method, "/sso/account/application", cookie, url.Values{"app-user": {"AARCHER"}, "app-secret": {"HT11-first"}}, as...)
+		if w.Code != http.StatusNotFound {
+			t.Errorf("%s: a visitor enters it: %d", method, w.Code)
+		}
+	}
+	f.enter(room, "AARCHER", "HT11-first") // an operator may
+	wantAnswer(t, "entered", send(f.Server, "GET", "/wards/7", cookie, nil, as...), http.StatusOK, "reading-room is AARCHER")
+}
+
 func TestProgramsHaveTheOwnLoginOfTheirPerson(t *testing.T) {
 	w := newBasicWard(t, "")
 	f := &formulary{hospital: w.hospital, knows: map[string]string{"AARCHER": "HT11-first", "BBAKER": "other"}}

@@ -2,7 +2,10 @@ package accounts
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -241,6 +244,37 @@ func TestLoginOutlivesANewKeyAndEndsWithTheOld(t *testing.T) {
 			t.Errorf("kept without a key: %v", err)
 		}
 	})
+}
+
+func TestHT11DatabaseHasNoLoginInTheClear(t *testing.T) {
+	dir := t.TempDir()
+	w := open(t, sqlite(t, dir+"/x.db"))
+	alice := w.create(t, Account{Username: "alice"})
+	for _, password := range []string{"HT11-one", "HT11-two"} {
+		if err := w.SetLogin(t.Context(), desk, alice.ID, "formulary", login("HT11-AARCHER", password)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := false
+	for _, f := range files {
+		content, err := os.ReadFile(filepath.Join(dir, f.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen = seen || bytes.Contains(content, []byte("formulary"))
+		for _, form := range []string{"HT11", base64.StdEncoding.EncodeToString([]byte("HT11-AARCHER:HT11-two"))} {
+			if bytes.Contains(content, []byte(form)) {
+				t.Errorf("%s has it in the clear", f.Name())
+			}
+		}
+	}
+	if !seen {
+		t.Error("the row is in no file: nothing was looked at")
+	}
 }
 
 func TestLoginThatCannotBeSentIsNotKept(t *testing.T) {
