@@ -18,6 +18,7 @@
 // The issuer is "certificate:", the field that people are known by, and the name of the
 // trusted authority at the end of the chain (RFC 4514); the subject is that field. So the
 // same person has a renewed certificate, and two fields with the same text are two people.
+// Where a directory is named, the person is who that says they are (directory.go).
 package certificate
 
 import (
@@ -47,6 +48,8 @@ type Method struct {
 	ous        bool // are groups
 	trustEmail bool
 	claims     []string
+	directory  string // method in whose directory people are looked up; empty for none
+	method     func(name string) (authn.Authenticator, error)
 	log        *slog.Logger
 	now        func() time.Time
 
@@ -64,7 +67,7 @@ var (
 
 // Begin implements authn.Authenticator: it answers authn.SignedIn, or an *authn.Error that
 // has a *Reason.
-func (m *Method) Begin(_ context.Context, a *authn.Attempt) (authn.Reply, error) {
+func (m *Method) Begin(ctx context.Context, a *authn.Attempt) (authn.Reply, error) {
 	now := m.now()
 	t := m.trust.Load()
 	if err := t.fault(now); err != nil {
@@ -81,6 +84,11 @@ func (m *Method) Begin(_ context.Context, a *authn.Attempt) (authn.Reply, error)
 	id, err := m.identity(chain, a.Trial)
 	if err != nil {
 		return nil, refused(err)
+	}
+	if m.directory != "" {
+		if id, err = m.looked(ctx, id.Subject, a.Trial); err != nil {
+			return nil, err
+		}
 	}
 	if id.Authenticated = a.Shown.Since; id.Authenticated.IsZero() {
 		id.Authenticated = now

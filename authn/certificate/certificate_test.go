@@ -164,7 +164,11 @@ func TestFieldsThatPeopleAreKnownBy(t *testing.T) {
 		{"san-upn", alice(certtest.UPN(false, "AArcher@AD.Hospital.Example")), "aarcher@ad.hospital.example"},
 		{"san-upn", alice(certtest.UPN(true, "aarcher@ad.hospital.example")), "aarcher@ad.hospital.example"},
 		{"san-uri", alice(func(c *x509.Certificate) { c.URIs = []*url.URL{u} }), "urn:uuid:6b29fc40-ca47-1067-b31d-00dd010662da"},
+		{"sid", alice(certtest.SID("S-1-5-21-1004336348-1177238915-682003330-512")), "S-1-5-21-1004336348-1177238915-682003330-512"},
 		// absent, or twice
+		{"sid", alice(), ""},
+		{"sid", alice(certtest.SID("S-1-5-21-1-2-3-512", "S-1-5-21-1-2-3-500")), ""},
+		{"sid", alice(certtest.SID("S-1-5-21-x")), ""},
 		{"san-upn", alice(), ""},
 		{"san-uri", alice(), ""},
 		{"san-upn", alice(certtest.UPN(false, "a@b.example", "root@b.example")), ""},
@@ -509,6 +513,11 @@ func TestFaultsOfTheConfiguration(t *testing.T) {
 		{func(c *Config) { c.Usages = []string{"client"} }, "usages[0]"},
 		{func(c *Config) { c.Usages = []string{"any", "client-auth"} }, "usages: any is beside others"},
 		{func(c *Config) { c.Policies = []string{"1.2", "x"} }, "policies[1]"},
+		{func(c *Config) { c.Directory, c.KnownBy = "ward-ad", "sid" }, ""},
+		{func(c *Config) { c.Directory = "ward-ad" }, "known_by: is no field that people are looked up by"},
+		{func(c *Config) { c.Directory, c.KnownBy, c.User = "ward-ad", "sid", "subject-cn" }, "user: is what the directory says"},
+		{func(c *Config) { c.Directory, c.KnownBy, c.Groups = "ward-ad", "sid", groupsOU }, "groups: are those"},
+		{func(c *Config) { c.Directory, c.KnownBy, c.TrustEmail = "ward-ad", "sid", true }, "trust_email"},
 	} {
 		c := good
 		tt.change(&c)

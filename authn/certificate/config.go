@@ -18,10 +18,11 @@ import (
 type Config struct {
 	CA         []authn.Path `yaml:"ca" required:"true" default:"[]" doc:"PEM files with the authorities whose certificates are taken. Whoever one of them names can sign in, so list the one that issues to your people and no other. Changed files are in use within seconds; while one cannot be read nobody is let in."`
 	CRL        []authn.Path `yaml:"crl" default:"[]" doc:"Files, PEM or DER, with the lists of revoked certificates: one of each authority between a person and those of ca. While one is out of date or cannot be read nobody is let in. Without any, nothing is known of revoked certificates."`
-	KnownBy    string       `yaml:"known_by" default:"subject-dn" enum:"subject-dn|subject-cn|subject-serial|san-email|san-upn|san-uri" doc:"By which field a person is known for good: subject-dn (the whole name), subject-cn, subject-serial (the name's serialNumber), san-email, san-upn (Microsoft's) or san-uri. It must stay when a certificate is renewed, and must never be given to somebody else."`
-	User       string       `yaml:"user" default:"known_by" enum:"known_by|subject-dn|subject-cn|subject-serial|san-email|san-upn|san-uri" doc:"Which field the application is given as user; known_by is the same."`
+	KnownBy    string       `yaml:"known_by" default:"subject-dn" enum:"subject-dn|subject-cn|subject-serial|san-email|san-upn|san-uri|sid" doc:"By which field a person is known for good: subject-dn (the whole name), subject-cn, subject-serial (the name's serialNumber), san-email, san-upn, san-uri, or sid, which Active Directory's authority writes and gives to nobody else. It must stay when a certificate is renewed, and must never be given to somebody else."`
+	User       string       `yaml:"user" default:"known_by" enum:"known_by|subject-dn|subject-cn|subject-serial|san-email|san-upn|san-uri|sid" doc:"Which field the application is given as user; known_by is the same."`
 	Groups     string       `yaml:"groups" default:"none" enum:"none|organisational-unit" doc:"Groups for rules and roles: none, or the organisational units (OU) of the name."`
 	TrustEmail bool         `yaml:"trust_email" default:"false" doc:"Take the e-mail address of a certificate as verified by its authority."`
+	Directory  string       `yaml:"directory" default:"" doc:"Name of an ldap method in whose directory each person is looked up, by SID or, with subject-cn and subject-serial, by name (known_by): they are the same person as there, with its attributes and groups, and out when disabled there."`
 	Usages     []string     `yaml:"usages" default:"[client-auth]" doc:"Extended key usages that a certificate must have, all of them: client-auth, smartcard-logon, or object identifiers; [any] asks for none."`
 	Policies   []string     `yaml:"policies" default:"[]" doc:"Object identifiers of certificate policies of which a certificate, and each authority between, must have one; none by default."`
 }
@@ -94,8 +95,27 @@ func (c *Config) Validate() error {
 			add(fmt.Sprintf("policies[%d]", i), fmt.Sprintf("%q is no object identifier", authn.CutControl(p, 60)), "write one such as 2.16.840.1.101.3.2.1.3.13")
 		}
 	}
-	return errors.Join(faults...)
+	return errors.Join(append(faults, c.directoryFault())...)
 }
+
+// directoryFault refuses what a directory decides, and fields that it does not look for.
+func (c *Config) directoryFault() error {
+	switch {
+	case c.Directory == "":
+	case c.User != "" && c.User != sameField:
+		return &authn.Fault{Path: "user", Problem: "is what the directory says", Remedy: "remove user, or remove directory"}
+	case c.Groups != "" && c.Groups != groupsNone:
+		return &authn.Fault{Path: "groups", Problem: "are those of the directory", Remedy: "remove groups, or remove directory"}
+	case c.TrustEmail:
+		return &authn.Fault{Path: "trust_email", Problem: "is about an address that the directory says", Remedy: "remove trust_email, or remove directory"}
+	case !slices.Contains([]string{fieldSID, "subject-cn", "subject-serial"}, c.KnownBy):
+		return &authn.Fault{Path: "known_by", Problem: "is no field that people are looked up by in a directory", Remedy: "write sid, or subject-cn or subject-serial where that is the user name"}
+	}
+	return nil
+}
+
+// Builds says on which other method, named under which key, this one builds.
+func (c *Config) Builds() (key, method string) { return "directory", c.Directory }
 
 // Warnings tells of lists that let nobody in, and of what is not known without one.
 func (c *Config) Warnings() []*authn.Fault {
@@ -124,12 +144,16 @@ func (c *Config) Open(env authn.Env) (authn.Authenticator, error) {
 	}
 	m := c.open(env, time.Now)
 	m.watch()
+	if c.Directory != "" {
+		return &followed{m}, nil
+	}
 	return m, nil
 }
 
 func (c *Config) open(env authn.Env, now func() time.Time) *Method {
 	m := &Method{
 		name: env.Name, ous: c.Groups == groupsOU, trustEmail: c.TrustEmail, claims: env.Claims, log: env.Log.With("method", env.Name), now: now,
+		directory: c.Directory, method: env.Method,
 		files: files{ca: names(c.CA), crl: names(c.CRL)}, done: make(chan struct{}),
 	}
 	m.knownBy, _ = fieldOf(c.KnownBy)

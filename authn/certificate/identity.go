@@ -6,6 +6,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/hex"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -31,7 +32,10 @@ var fields = []field{
 	{"san-email", func(c *x509.Certificate) []string { return lower(c.EmailAddresses) }},
 	{"san-upn", func(c *x509.Certificate) []string { return lower(upns(c)) }},
 	{"san-uri", uris},
+	{fieldSID, sids},
 }
+
+const fieldSID = "sid"
 
 func fieldNames() []string {
 	var all []string
@@ -100,6 +104,8 @@ var (
 	oidTitle      = asn1.ObjectIdentifier{2, 5, 4, 12}
 	oidGivenName  = asn1.ObjectIdentifier{2, 5, 4, 42}
 	oidSAN        = asn1.ObjectIdentifier{2, 5, 29, 17}
+	oidSecurity   = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 25, 2}    // szOID_NTDS_CA_SECURITY_EXT
+	oidSID        = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 25, 2, 1} // within it (MS-WCCE, section 2.2.2.7.7.4)
 	oidUPN        = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 20, 2, 3} // Microsoft's user principal name
 	tagOtherName  = 0                                                      // of a GeneralName (RFC 5280, section 4.2.1.6)
 	readableNames = map[string]asn1.ObjectIdentifier{
@@ -140,20 +146,38 @@ func dn(raw []byte) string {
 
 func serial(c *x509.Certificate) string { return hex.EncodeToString(c.SerialNumber.Bytes()) }
 
-// upns are the user principal names among the other names of a certificate:
-// otherName [0] { type-id, [0] EXPLICIT UTF8String }.
-func upns(c *x509.Certificate) []string {
+// upns are Microsoft's user principal names among the other names of a certificate.
+func upns(c *x509.Certificate) []string { return otherNames(c, oidSAN, oidUPN, asn1.TagUTF8String) }
+
+var sidShape = regexp.MustCompile(`^S-1-[0-9]{1,15}(-[0-9]{1,10}){1,15}$`)
+
+// sids are the security identifiers that an authority of Active Directory has written: the
+// one of the account that asked for the certificate. One of another shape counts as odd.
+func sids(c *x509.Certificate) []string {
+	all := otherNames(c, oidSecurity, oidSID, asn1.TagOctetString)
+	for i, s := range all {
+		if !sidShape.MatchString(s) {
+			all[i] = ""
+		}
+	}
+	return all
+}
+
+// otherNames are the names of a kind, each otherName [0] { type-id, [0] EXPLICIT value }, in
+// an extension with a list of GeneralNames (RFC 5280, section 4.2.1.6). One that cannot be
+// read counts as empty, so that it is not passed over beside another.
+func otherNames(c *x509.Certificate, extension, kind asn1.ObjectIdentifier, tag int) []string {
 	var all []string
 	for _, e := range c.Extensions {
 		var names []asn1.RawValue
-		if !e.Id.Equal(oidSAN) {
+		if !e.Id.Equal(extension) {
 			continue
 		}
 		if rest, err := asn1.Unmarshal(e.Value, &names); err != nil || len(rest) > 0 {
-			continue
+			return []string{""}
 		}
 		for _, n := range names {
-			if s, ok := upn(n); ok {
+			if s, ok := otherName(n, kind, tag); ok {
 				all = append(all, s)
 			}
 		}
@@ -161,20 +185,20 @@ func upns(c *x509.Certificate) []string {
 	return all
 }
 
-func upn(n asn1.RawValue) (string, bool) {
+func otherName(n asn1.RawValue, kind asn1.ObjectIdentifier, tag int) (string, bool) {
 	if n.Class != asn1.ClassContextSpecific || n.Tag != tagOtherName || !n.IsCompound {
 		return "", false
 	}
 	var id asn1.ObjectIdentifier
 	rest, err := asn1.Unmarshal(n.Bytes, &id)
-	if err != nil || !id.Equal(oidUPN) {
+	if err != nil || !id.Equal(kind) {
 		return "", false
 	}
 	var outer, value asn1.RawValue
 	if more, err := asn1.Unmarshal(rest, &outer); err != nil || len(more) > 0 || outer.Class != asn1.ClassContextSpecific || outer.Tag != 0 {
-		return "", true // counts, so that it is not passed over beside another
+		return "", true
 	}
-	if more, err := asn1.Unmarshal(outer.Bytes, &value); err != nil || len(more) > 0 || value.Class != asn1.ClassUniversal || value.Tag != asn1.TagUTF8String {
+	if more, err := asn1.Unmarshal(outer.Bytes, &value); err != nil || len(more) > 0 || value.Class != asn1.ClassUniversal || value.Tag != tag {
 		return "", true
 	}
 	return string(value.Bytes), true

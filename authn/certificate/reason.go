@@ -30,6 +30,7 @@ const (
 	Constraint Code = "constraint" // its authority may not name this person
 	Damaged    Code = "damaged"    // something in it cannot be understood
 	Field      Code = "field"      // the field that people are known by is absent, twice there, or odd
+	Nobody     Code = "nobody"     // the directory knows no such person, or they are disabled there
 	Old        Code = "old"        // shown too long ago for somebody who must prove anew who they are
 )
 

@@ -53,17 +53,9 @@ func (f *followed) Refresh(ctx context.Context, id authn.Identity) (authn.Identi
 
 // other is the method of the directory, if it can do what T wants.
 func other[T any](m *Method) (T, error) {
-	var none T
-	if m.method == nil {
-		return none, fmt.Errorf("kerberos: there is no method %q", m.directory)
-	}
-	auth, err := m.method(m.directory)
+	able, err := authn.Able[T](m.method, m.directory)
 	if err != nil {
-		return none, fmt.Errorf("kerberos: directory: %w", err)
-	}
-	able, ok := auth.(T)
-	if !ok {
-		return none, fmt.Errorf("kerberos: method %q is no directory", m.directory)
+		return able, fmt.Errorf("kerberos: directory: %w", err)
 	}
 	return able, nil
 }

@@ -168,29 +168,43 @@ func Files(t *testing.T, c tls.Certificate, cert, key string) {
 // other name.
 func UPN(critical bool, names ...string) Change {
 	return func(c *x509.Certificate) {
-		var others []asn1.RawValue
+		var values [][]byte
 		for _, name := range names {
-			text, err := asn1.MarshalWithParams(name, "utf8")
-			if err != nil {
-				panic(err)
-			}
-			id, err := asn1.Marshal(asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 20, 2, 3})
-			if err != nil {
-				panic(err)
-			}
-			value, err := asn1.Marshal(asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: 0, IsCompound: true, Bytes: text})
-			if err != nil {
-				panic(err)
-			}
-			others = append(others, asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: 0, IsCompound: true, Bytes: append(id, value...)})
-		}
-		der, err := asn1.Marshal(others)
-		if err != nil {
-			panic(err)
+			values = append(values, marshal(name, "utf8"))
 		}
 		c.EmailAddresses = nil
-		c.ExtraExtensions = append(c.ExtraExtensions, pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 17}, Critical: critical, Value: der})
+		c.ExtraExtensions = append(c.ExtraExtensions, otherNames(asn1.ObjectIdentifier{2, 5, 29, 17}, critical, asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 20, 2, 3}, values))
 	}
+}
+
+// SID is a Change that writes an account's security identifiers as Active Directory's
+// authority does.
+func SID(sids ...string) Change {
+	return func(c *x509.Certificate) {
+		var values [][]byte
+		for _, sid := range sids {
+			values = append(values, marshal([]byte(sid), ""))
+		}
+		c.ExtraExtensions = append(c.ExtraExtensions, otherNames(asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 25, 2}, false, asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 25, 2, 1}, values))
+	}
+}
+
+// otherNames is an extension of names of one kind.
+func otherNames(extension asn1.ObjectIdentifier, critical bool, kind asn1.ObjectIdentifier, values [][]byte) pkix.Extension {
+	var others []asn1.RawValue
+	for _, value := range values {
+		explicit := marshal(asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: 0, IsCompound: true, Bytes: value}, "")
+		others = append(others, asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: 0, IsCompound: true, Bytes: append(marshal(kind, ""), explicit...)})
+	}
+	return pkix.Extension{Id: extension, Critical: critical, Value: marshal(others, "")}
+}
+
+func marshal(v any, params string) []byte {
+	der, err := asn1.MarshalWithParams(v, params)
+	if err != nil {
+		panic(err)
+	}
+	return der
 }
 
 // Serial draws a serial number.

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/net/http2"
 
 	"foregate/internal/certtest"
+	"foregate/internal/ldaptest"
 )
 
 // cards is a Foregate whose host other.test asks for certificates of two authorities, by
@@ -355,5 +356,39 @@ func TestCurlSignsInByCertificate(t *testing.T) {
 	}
 	if got := curl("-H", "Accept: text/html", address); got != "2 400" {
 		t.Errorf("without: %s", got)
+	}
+}
+
+// TestADirectorySaysWhoACardIsOf: a real one has the groups, and who is not in it is out.
+func TestADirectorySaysWhoACardIsOf(t *testing.T) {
+	d := ldaptest.StartSlapd(t, ldaptest.Options{})
+	l := d.Admin(t)
+	ldaptest.AddGroup(t, l, "ward-7", ldaptest.PersonDN("alice"))
+	l.Close()
+	c := withCards(t, "", func(o *options) {
+		o.users = strings.Replace(o.users, "known_by: san-email, groups: organisational-unit", "known_by: subject-cn, directory: ward", 1) + fmt.Sprintf(`
+  - name: ward
+    ldap: {preset: openldap, servers: [%q], insecure_plain: true, bind_dn: %q, bind_password: %q, base_dn: %q}
+`, d.Plain, ldaptest.Service, ldaptest.ServicePassword, ldaptest.Base)
+	})
+	b := c.with(c.staff.Person("alice", ""))
+	if in := b.get("/sso/start/card?rd=/x"); in.StatusCode != http.StatusSeeOther {
+		t.Fatalf("%d\n%s", in.StatusCode, in.body)
+	}
+	b.get("/x")
+	if head := strings.Join(c.up.take(), ""); !strings.Contains(head, "X-Forwarded-User: alice\r\n") || !strings.Contains(head, "ward-7") {
+		t.Errorf("the application sees\n%s", head)
+	}
+	for name, want := range map[string]string{"zoe": "nobody", "ali*": "nobody", "alice)(uid=*": "nobody"} {
+		if in := c.with(c.staff.Person(name, "")).get("/sso/start/card?rd=/"); in.StatusCode != http.StatusBadRequest || c.reason() != want {
+			t.Errorf("%s: %d, %q", name, in.StatusCode, c.reason())
+		}
+	}
+	d.Kill()
+	if in := c.with(c.staff.Person("alice", "")).get("/sso/start/card?rd=/"); in.StatusCode != http.StatusServiceUnavailable || !strings.Contains(in.body, "does not answer") {
+		t.Errorf("without the directory: %d\n%s", in.StatusCode, in.body)
+	}
+	if page := b.get("/y"); page.StatusCode != http.StatusOK {
+		t.Errorf("without the directory who is in is out: %d", page.StatusCode)
 	}
 }
