@@ -8,6 +8,8 @@ import (
 
 	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/http3"
+
+	"foregate/proxy"
 )
 
 // visitors are the connections of HTTP/3. The library leaves two things to us: to end those
@@ -50,7 +52,7 @@ func (s *visitors) enter(ctx context.Context, conn *quic.Conn) context.Context {
 	// httputil.ReverseProxy breaks an answer off, so that it does not look whole, for a server
 	// of net/http alone.
 	ctx = context.WithValue(ctx, http.ServerContextKey, notHTTP)
-	return context.WithValue(ctx, visitorKey{}, v)
+	return context.WithValue(proxy.Accepted(ctx), visitorKey{}, v)
 }
 
 func (v *visitor) begin() {

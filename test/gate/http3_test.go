@@ -14,6 +14,8 @@ import (
 
 	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/http3"
+
+	"foregate/internal/certtest"
 )
 
 // http3Transport speaks HTTP/3 to the fixture, whatever host is asked for.
@@ -278,5 +280,33 @@ func TestHT8StrangersNamesAreRefusedByHTTP3(t *testing.T) {
 		}
 		wait(300 * time.Millisecond) // until the ticket is there
 		_ = conn.CloseWithError(0, "")
+	}
+}
+
+// TestACertificateSignsInByHTTP3, also where people must prove anew who they are, and none of
+// another authority does.
+func TestACertificateSignsInByHTTP3(t *testing.T) {
+	t.Parallel()
+	c := withCards(t, "", func(o *options) { o.http3 = true })
+	at := func(cert tls.Certificate) *browser {
+		transport := http3Transport(t, c.foregate)
+		transport.TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &cert, nil }
+		b := browserAt(c.foregate, "https://other.test", c.https)
+		b.client.Transport = transport
+		return b
+	}
+	b := at(c.staff.Person("Alice Archer", "alice@hospital.example"))
+	for _, start := range []string{"/sso/start/card?rd=/x", "/sso/start/card?rd=/x&fresh=1"} {
+		if in := b.get(start); in.Proto != "HTTP/3.0" || in.StatusCode != http.StatusSeeOther || in.Header.Get("Location") != "/x" {
+			t.Errorf("%s: %s %d %s\n%s", start, in.Proto, in.StatusCode, in.Header.Get("Location"), in.body)
+		}
+	}
+	c.up.take()
+	b.get("/x")
+	if head := strings.Join(c.up.take(), ""); !strings.Contains(head, "X-Forwarded-User: alice@hospital.example\r\n") {
+		t.Errorf("the application sees\n%s", head)
+	}
+	if in := at(certtest.New(t, "Staff CA").Person("Alice Archer", "alice@hospital.example")).get("/sso/start/card?rd=/x"); in.StatusCode != http.StatusBadRequest {
+		t.Errorf("of another authority: %d", in.StatusCode)
 	}
 }
