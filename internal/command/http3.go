@@ -21,6 +21,8 @@ import (
 // HTTP/3 (RFC 9114) is what the https listener serves, carried by QUIC (RFC 9000) in UDP:
 // the same handler, certificates, demands and limits. Off unless listen.http3 asks for it.
 
+// One connection holds at most streamsMost headers, which may be as slow as they like while
+// another request is under way, and two windows of bodies.
 const (
 	streamsMost = 100     // requests at once on one connection
 	windowMost  = 1 << 20 // bytes of one body that wait to be read
