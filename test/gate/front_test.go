@@ -1,6 +1,9 @@
 package gate
 
 import (
+	"io"
+	"net"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -56,5 +59,51 @@ func TestFrontsPassOnNothingThatABrowserClaims(t *testing.T) {
 				t.Errorf("%s: %s arrived:\n%s", name, claim, heads[0])
 			}
 		}
+	}
+}
+
+// bodiesAndSockets sees that an upload goes through a proxy at addr to the application alone,
+// and that a WebSocket opens for whom it may.
+func bodiesAndSockets(t *testing.T, f *foregate, addr string) {
+	t.Helper()
+	b := browserAt(f, "http://app.test", addr)
+	b.signIn("alice", alicePassword, "/")
+	f.up.take()
+	lines := "Host: app.test\r\nCookie: foregate=" + b.cookie("foregate") + "\r\n"
+
+	body := strings.Repeat("x", 4<<20) // more than a call of gRPC may have
+	answer := rawAt(t, addr, "POST /upload HTTP/1.1\r\n"+lines+"Connection: close\r\nContent-Type: application/octet-stream\r\nContent-Length: 4194304\r\n\r\n"+body)
+	if reqs := f.up.takeRequests(); statusOf(answer) != http.StatusOK || len(reqs) != 1 || reqs[0].body != body {
+		t.Errorf("an upload: %.100q, %d requests", answer, len(reqs))
+	}
+	f.up.take()
+	// It is asked before the body has come: a stranger need not send it.
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_, _ = io.WriteString(conn, "POST /upload HTTP/1.1\r\nHost: app.test\r\nContent-Length: 1048576\r\n\r\nx")
+	if answer := readQuiet(conn); statusOf(answer) != http.StatusUnauthorized {
+		t.Errorf("a stranger's upload: %.200q", answer)
+	}
+
+	f.up.answerWith(func(conn net.Conn, head string) bool { // some write names in lower case
+		return echo(conn, strings.Replace(head, "upgrade: websocket", "Upgrade: websocket", 1))
+	})
+	for origin, want := range map[string]int{"http://app.test": 101, "https://evil.test": 403} {
+		conn, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_, _ = io.WriteString(conn, "GET /ws HTTP/1.1\r\n"+lines+handshake+"Origin: "+origin+"\r\n\r\n")
+		answer := readQuiet(conn)
+		if statusOf(answer) != want || want == 101 && !echoes(conn) {
+			t.Errorf("a socket from %s: %.200q", origin, answer)
+		}
+	}
+	if answer := rawAt(t, addr, "GET /ws HTTP/1.1\r\nHost: app.test\r\n"+handshake+"\r\n"); statusOf(answer) != http.StatusUnauthorized {
+		t.Errorf("a stranger's socket: %.200q", answer)
 	}
 }
