@@ -278,14 +278,14 @@ func TestProgramsHaveTheOwnLoginOfTheirPerson(t *testing.T) {
 	f.lead(srv.URL, upstream.Route{PerUser: true})
 	ask := func() *httptest.ResponseRecorder { return w.ask("alice", alicesPassword, "192.0.2.9") }
 	wantAnswer(t, "without one", ask(), http.StatusForbidden, "none are kept for you")
-	time.Sleep(programLogin)
+	time.Sleep(1050 * time.Millisecond) // longer than programLogin
 	f.enter(w.alice, "AARCHER", "HT11-first")
 	wantAnswer(t, "with one", ask(), http.StatusOK, "alice is AARCHER")
 	f.Accounts = nil // nobody is asked within a second
 	wantAnswer(t, "again", ask(), http.StatusOK, "alice is AARCHER")
 	f.Accounts = f.people
 	f.enter(w.alice, "BBAKER", "other")
-	time.Sleep(programLogin)
+	time.Sleep(1050 * time.Millisecond) // longer than programLogin
 	wantAnswer(t, "after a change", ask(), http.StatusOK, "alice is BBAKER")
 	f.learn("BBAKER", "new")
 	wantAnswer(t, "refused", ask(), http.StatusUnauthorized, "")
