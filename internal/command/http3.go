@@ -41,8 +41,7 @@ type quicServed struct {
 	over      chan struct{} // closed when nobody more is accepted
 }
 
-// serveHTTP3 serves by socket what secure is shown to. What it binds must not be announced
-// before it returns.
+// serveHTTP3 serves by socket, to whom secure lets in.
 func (fg *running) serveHTTP3(file *config.File, socket net.PacketConn, secure *tls.Config) error {
 	limits := file.Limits
 	q := &quicServed{next: fg.server, patience: limits.HeaderTimeout, over: make(chan struct{})}

@@ -35,12 +35,12 @@ func (fg *running) listen(file *config.File) error {
 		if file.Listen.HTTP3 {
 			socket, err := sockets.takePackets(l.Addr().String())
 			if err == nil {
+				fg.server.Announce(publicPort(file))
 				err = fg.serveHTTP3(file, socket, secure)
 			}
 			if err != nil {
 				return errors.Join(err, l.Close())
 			}
-			fg.server.Announce(publicPort(file))
 		}
 		fg.run(fg.server.HTTPServer(limits), tls.NewListener(fg.capacity.bound(l, "https", fg.metrics), secure), "https")
 	}
