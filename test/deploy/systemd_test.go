@@ -21,7 +21,7 @@ func TestSystemdTakesTheUnits(t *testing.T) {
 	}
 	dir := t.TempDir()
 	units, err := filepath.Glob("../../deploy/systemd/*.s[eo][rc]*")
-	if err != nil || len(units) != 3 {
+	if err != nil || len(units) != 4 {
 		t.Fatalf("%d units, %v", len(units), err)
 	}
 	verify := []string{"verify"}
