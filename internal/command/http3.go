@@ -100,7 +100,7 @@ func (q *quicServed) shut(ctx context.Context) {
 		defer close(gone)
 		_ = q.server.Shutdown(ctx)
 	}()
-	q.visitors.see(gone)
+	q.visitors.see(ctx, gone)
 	_ = q.transport.Close()
 	_ = q.transport.Conn.Close()
 }

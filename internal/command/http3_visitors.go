@@ -108,13 +108,19 @@ func (s *visitors) watch(idle time.Duration, over <-chan struct{}) {
 // lingerTime is how long the end of an answer may need to arrive.
 const lingerTime = time.Second
 
-// see ends those who have got what they asked for, until all are gone.
-func (s *visitors) see(gone <-chan struct{}) {
+// see ends those who have got what they asked for, until all are gone or ctx ends.
+func (s *visitors) see(ctx context.Context, gone <-chan struct{}) {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		select {
 		case <-gone:
+			return
+		case <-ctx.Done():
+			select { // what was cut off is told so
+			case <-gone:
+			case <-time.After(askTime):
+			}
 			return
 		case <-tick.C:
 			s.dismiss(lingerTime)

@@ -96,6 +96,39 @@ func TestFM10HTTP3LeavesInOrder(t *testing.T) {
 	}
 }
 
+// TestFM10ASecondSignalDoesNotWaitForHTTP3.
+func TestFM10ASecondSignalDoesNotWaitForHTTP3(t *testing.T) {
+	f := start(t, options{tls: true, http3: true})
+	f.edit(func(yaml string) string { return strings.Replace(yaml, "drain: 0s", "drain: 1m", 1) })
+	f.restart()
+	asked, ended := make(chan struct{}), make(chan struct{})
+	f.up.answerWith(func(conn net.Conn, _ string) bool {
+		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n")
+		close(asked)
+		<-ended
+		return false
+	})
+	defer close(ended)
+	go func() {
+		resp, err := (&http.Client{Transport: http3Transport(t, f), Timeout: time.Minute}).Get("https://app.test/public/slow")
+		if err == nil {
+			_, _ = io.Copy(io.Discard, resp.Body)
+			_ = resp.Body.Close()
+		}
+	}()
+	<-asked
+	began := time.Now()
+	for range 2 {
+		if err := f.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	if err := f.cmd.Wait(); err != nil || time.Since(began) > 10*time.Second {
+		t.Errorf("ended after %s with %v", time.Since(began), err)
+	}
+}
+
 // TestHTTP3SurvivesAReload, and shows a renewed certificate afterwards.
 func TestHTTP3SurvivesAReload(t *testing.T) {
 	t.Parallel()
