@@ -75,13 +75,7 @@ type placeKey struct{}
 // requests, which come one after the other: the largest thing that would be
 // allocated for each.
 func connContext(ctx context.Context, c net.Conn) context.Context {
-	return Accepted(upstream.ConnContext(ctx, c))
-}
-
-// Accepted notes in the context of a connection when it was accepted, and gives it a seat.
-// Connections of net/http have it from HTTPServer.
-func Accepted(ctx context.Context) context.Context {
-	return context.WithValue(ctx, placeKey{}, &seat{opened: time.Now()})
+	return context.WithValue(upstream.ConnContext(ctx, c), placeKey{}, &seat{opened: time.Now()})
 }
 
 // seat is what a connection has of its own.

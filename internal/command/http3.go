@@ -14,8 +14,6 @@ import (
 
 	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/http3"
-
-	"foregate/internal/config"
 )
 
 // HTTP/3 (RFC 9114) is what the https listener serves, carried by QUIC (RFC 9000) in UDP:
@@ -35,24 +33,22 @@ type quicServed struct {
 	transport *quic.Transport
 	listener  *quic.Listener
 	visitors  visitors
-	next      http.Handler
-	patience  time.Duration // with a client that says neither that its body begins nor that there is none
+	as        *http.Server // whose handler, limits and contexts these are
 	leaving   atomic.Bool
 	over      chan struct{} // closed when nobody more is accepted
 }
 
-// serveHTTP3 serves by socket, to whom secure lets in.
-func (fg *running) serveHTTP3(file *config.File, socket net.PacketConn, secure *tls.Config) error {
-	limits := file.Limits
-	q := &quicServed{next: fg.server, patience: limits.HeaderTimeout, over: make(chan struct{})}
+// serveHTTP3 serves by socket what as would by TCP, to whom secure lets in.
+func (fg *running) serveHTTP3(as *http.Server, socket net.PacketConn, secure *tls.Config) error {
+	q := &quicServed{as: as, over: make(chan struct{})}
 	var strangers perSecond
 	q.transport = &quic.Transport{Conn: socket, VerifySourceAddress: func(net.Addr) bool { return !strangers.take(time.Now()) }}
 	var err error
 	// Not ListenEarly: nothing is answered before the handshake is over, and with it the proof
 	// of a client's certificate. 0-RTT could be played back.
 	q.listener, err = q.transport.Listen(http3.ConfigureTLSConfig(secure), &quic.Config{
-		HandshakeIdleTimeout: limits.HeaderTimeout / 2, // and twice this in all
-		MaxIdleTimeout:       limits.IdleTimeout, KeepAlivePeriod: keepAlive,
+		HandshakeIdleTimeout: as.ReadHeaderTimeout / 2, // and twice this in all
+		MaxIdleTimeout:       as.IdleTimeout, KeepAlivePeriod: keepAlive,
 		MaxIncomingStreams: streamsMost, MaxIncomingUniStreams: 8, RequireStreamCreditRelease: true,
 		MaxStreamReceiveWindow: windowMost, MaxConnectionReceiveWindow: 2 * windowMost,
 	})
@@ -60,11 +56,11 @@ func (fg *running) serveHTTP3(file *config.File, socket net.PacketConn, secure *
 		return fmt.Errorf("listen.http3: %w", err)
 	}
 	q.server = &http3.Server{
-		Handler: q, MaxHeaderBytes: limits.MaxHeaderBytes, ConnContext: q.visitors.enter, Logger: slog.New(faultsOnly{fg.log.Handler()}),
+		Handler: q, MaxHeaderBytes: as.MaxHeaderBytes, ConnContext: q.enter, Logger: slog.New(faultsOnly{fg.log.Handler()}),
 	}
 	fg.quic = q
 	fg.log.Info("listening", "for", "http3", "address", socket.LocalAddr().String())
-	go q.visitors.watch(limits.IdleTimeout, q.over)
+	go q.visitors.watch(as.IdleTimeout, q.over)
 	go func() {
 		defer close(q.over)
 		if err := q.server.ServeListener(q.listener); !errors.Is(err, http.ErrServerClosed) && !q.leaving.Load() {
@@ -74,15 +70,26 @@ func (fg *running) serveHTTP3(file *config.File, socket net.PacketConn, secure *
 	return nil
 }
 
+// enter gives a connection its context.
+func (q *quicServed) enter(ctx context.Context, conn *quic.Conn) context.Context {
+	// httputil.ReverseProxy breaks an answer off, so that it does not look whole, only where it
+	// finds a server of net/http.
+	ctx = context.WithValue(ctx, http.ServerContextKey, q.as)
+	if q.as.ConnContext != nil {
+		ctx = q.as.ConnContext(ctx, nil) // ours look at no net.Conn, and there is none
+	}
+	return q.visitors.enter(ctx, conn)
+}
+
 // ServeHTTP hands on a request as HTTP/2 would have brought it.
 func (q *quicServed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v := visitorOf(r.Context())
 	v.begin()
 	defer v.end()
-	if err := readHTTP3Body(w, r, q.patience); err != nil {
+	if err := readHTTP3Body(w, r, q.as.ReadHeaderTimeout); err != nil {
 		panic(http.ErrAbortHandler)
 	}
-	q.next.ServeHTTP(&http3Answer{ResponseWriter: w}, r)
+	q.as.Handler.ServeHTTP(&http3Answer{ResponseWriter: w}, r)
 }
 
 // shut accepts nobody more, tells who is there to go (GOAWAY) and lets what is under way

@@ -17,8 +17,6 @@ import (
 
 	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/http3"
-
-	"foregate/internal/config"
 )
 
 // TestHT4HandlersThatDoNotEndAreBounded: a stream that is reset makes no room for another while
@@ -34,14 +32,14 @@ func TestHT4HandlersThatDoNotEndAreBounded(t *testing.T) {
 	defer socket.Close()
 	var under, most atomic.Int64
 	release := make(chan struct{})
-	q := &quicServed{patience: time.Second, next: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+	q := &quicServed{as: &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		if n := under.Add(1); n > most.Load() {
 			most.Store(n)
 		}
 		<-release
 		under.Add(-1)
-	})}
-	server := &http3.Server{Handler: q, ConnContext: q.visitors.enter, TLSConfig: secure.TLS, QUICConfig: &quic.Config{MaxIncomingStreams: streamsMost, RequireStreamCreditRelease: true}}
+	})}}
+	server := &http3.Server{Handler: q, ConnContext: q.enter, TLSConfig: secure.TLS, QUICConfig: &quic.Config{MaxIncomingStreams: streamsMost, RequireStreamCreditRelease: true}}
 	go func() { _ = server.Serve(socket) }()
 	defer server.Close()
 	defer close(release)
@@ -129,7 +127,7 @@ func TestClientCertificatesAreDemandedByHTTP3Too(t *testing.T) {
 	server.StartTLS()
 	defer server.Close()
 	own := server.TLS.Certificates[0]
-	strict := &tls.Config{Certificates: []tls.Certificate{own}, ClientAuth: tls.RequireAnyClientCert, NextProtos: []string{"h2", "http/1.1"}}
+	strict := &tls.Config{Certificates: []tls.Certificate{own}, ClientAuth: tls.RequireAnyClientCert, SessionTicketsDisabled: true, NextProtos: []string{"h2", "http/1.1"}}
 	secure := &tls.Config{
 		Certificates: []tls.Certificate{own}, NextProtos: []string{"h2", "http/1.1"},
 		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
@@ -143,17 +141,16 @@ func TestClientCertificatesAreDemandedByHTTP3Too(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fg := &running{log: slog.New(slog.DiscardHandler), failed: make(chan error, 1)}
-	file := &config.File{Limits: config.Limits{HeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10}}
-	if err := fg.serveHTTP3(file, socket, secure); err != nil {
-		t.Fatal(err)
-	}
-	defer fg.quic.shut(t.Context())
 	var asked atomic.Int64
-	fg.quic.next = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	answer := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked.Add(1)
 		_, _ = io.WriteString(w, strconv.Itoa(len(r.TLS.PeerCertificates)))
 	})
+	fg := &running{log: slog.New(slog.DiscardHandler), failed: make(chan error, 1)}
+	if err := fg.serveHTTP3(&http.Server{Handler: answer, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}, socket, secure); err != nil {
+		t.Fatal(err)
+	}
+	defer fg.quic.shut(t.Context())
 	get := func(name string, cache tls.ClientSessionCache, certs ...tls.Certificate) (string, error) {
 		transport := &http3.Transport{
 			TLSClientConfig: &tls.Config{InsecureSkipVerify: true, Certificates: certs, ClientSessionCache: cache},

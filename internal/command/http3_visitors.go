@@ -2,14 +2,11 @@ package command
 
 import (
 	"context"
-	"net/http"
 	"sync"
 	"time"
 
 	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/http3"
-
-	"foregate/proxy"
 )
 
 // visitors are the connections of HTTP/3. The library leaves two things to us: to end those
@@ -31,11 +28,9 @@ type visitor struct {
 
 type visitorKey struct{}
 
-var notHTTP = new(http.Server)
-
 func visitorOf(ctx context.Context) *visitor { return ctx.Value(visitorKey{}).(*visitor) }
 
-// enter is for http3.Server.ConnContext.
+// enter notes a connection, from its beginning to its end.
 func (s *visitors) enter(ctx context.Context, conn *quic.Conn) context.Context {
 	v := &visitor{conn: conn, since: time.Now()}
 	s.mu.Lock()
@@ -49,10 +44,7 @@ func (s *visitors) enter(ctx context.Context, conn *quic.Conn) context.Context {
 		delete(s.all, v)
 		s.mu.Unlock()
 	})
-	// httputil.ReverseProxy breaks an answer off, so that it does not look whole, for a server
-	// of net/http alone.
-	ctx = context.WithValue(ctx, http.ServerContextKey, notHTTP)
-	return context.WithValue(proxy.Accepted(ctx), visitorKey{}, v)
+	return context.WithValue(ctx, visitorKey{}, v)
 }
 
 func (v *visitor) begin() {

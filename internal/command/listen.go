@@ -36,7 +36,7 @@ func (fg *running) listen(file *config.File) error {
 			socket, err := sockets.takePackets(l.Addr().String())
 			if err == nil {
 				fg.server.Announce(publicPort(file))
-				err = fg.serveHTTP3(file, socket, secure)
+				err = fg.serveHTTP3(fg.server.HTTPServer(limits), socket, secure)
 			}
 			if err != nil {
 				return errors.Join(err, l.Close())
