@@ -83,14 +83,14 @@ func embedded(folder string, log *slog.Logger) (command.Store, error) {
 }
 
 // people is where accounts are: in PostgreSQL, or in the embedded file, which the store
-// of sessions may have open.
-func people(c config.Storage, store command.Store, needed bool) (accounts.DB, io.Closer, error) {
+// of sessions may have open. A PostgreSQL that does not answer is waited for.
+func people(c config.Storage, store command.Store, needed bool, log *slog.Logger) (accounts.DB, io.Closer, error) {
 	if !c.Postgres.Empty() {
-		db, err := database.OpenPostgres(context.Background(), c.Postgres.Reveal())
+		db, err := database.AwaitPostgres(context.Background(), c.Postgres.Reveal(), log)
 		if err != nil {
 			return accounts.DB{}, nil, err
 		}
-		return accounts.DB{Writer: db.Writer, Reader: db.Reader}, db, nil
+		return accounts.DB{Writer: db.Writer, Reader: db.Reader, Ready: db.Ready()}, db, nil
 	}
 	if f, ok := store.(file); ok {
 		return accounts.DB{Writer: f.db.Writer, Reader: f.db.Reader}, nil, nil // the store closes it

@@ -44,6 +44,21 @@ var (
 type DB struct {
 	Writer *sql.DB
 	Reader *sql.DB
+
+	// Ready is closed when queries can be made; until then they fail. Nil: at once.
+	Ready <-chan struct{}
+}
+
+func (db DB) ready() bool {
+	if db.Ready == nil {
+		return true
+	}
+	select {
+	case <-db.Ready:
+		return true
+	default:
+		return false
+	}
 }
 
 // Env is what Accounts needs of the world.
@@ -124,7 +139,8 @@ type Accounts struct {
 const callTimeout = 5 * time.Second
 
 // Open returns the store in db, which stays the caller's to close. Where Keys has several,
-// what was sealed with a later one is sealed with the first.
+// what was sealed with a later one is sealed with the first; the caller does that by Reseal
+// where the database is not ready yet.
 func Open(ctx context.Context, db DB, env Env) (*Accounts, error) {
 	if env.Log == nil {
 		env.Log = slog.New(slog.DiscardHandler)
@@ -141,6 +157,9 @@ func Open(ctx context.Context, db DB, env Env) (*Accounts, error) {
 	}
 	a.Audit = &Audit{a}
 	a.Usage = &Usage{a}
+	if !db.ready() {
+		return a, nil
+	}
 	var n int
 	if err := db.Reader.QueryRowContext(ctx, `SELECT count(*) FROM (SELECT 1 FROM accounts LIMIT 1) AS any_account`).Scan(&n); err != nil {
 		return nil, fmt.Errorf("accounts: look at the tables: %w", err)

@@ -25,7 +25,7 @@ func (fg *running) openAccounts(file *config.File, tables Tables, store Store, s
 	if tables.People == nil {
 		return nil
 	}
-	db, closer, err := tables.People(file.Storage, store, file.NeedsAccounts())
+	db, closer, err := tables.People(file.Storage, store, file.NeedsAccounts(), fg.log)
 	if err != nil {
 		return fmt.Errorf("storage: %w", err)
 	}
@@ -43,6 +43,7 @@ func (fg *running) openAccounts(file *config.File, tables Tables, store Store, s
 	if err != nil {
 		return err
 	}
+	fg.resealWhen(db.Ready)
 	fg.visits = fg.accounts.Usage.Tally()
 	return nil
 }

@@ -26,7 +26,7 @@ type Tables struct {
 	Store   func(c config.Storage, log *slog.Logger) (Store, error)
 	// People opens the database of accounts, which may be the one that store has open.
 	// Without needed it opens none that is not there anyway.
-	People func(c config.Storage, store Store, needed bool) (accounts.DB, io.Closer, error)
+	People func(c config.Storage, store Store, needed bool, log *slog.Logger) (accounts.DB, io.Closer, error)
 }
 
 // Store is what every store that can be configured can do.

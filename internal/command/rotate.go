@@ -100,6 +100,26 @@ func (fg *running) rotate(secrets [][]byte, signer *upstream.Signer) error {
 	return nil
 }
 
+// resealWhen does at last what a start does where the database is there.
+func (fg *running) resealWhen(ready <-chan struct{}) {
+	select {
+	case <-ready:
+		return // it was done
+	default:
+	}
+	if ready == nil {
+		return
+	}
+	ctx := fg.secrets.ctx
+	fg.secrets.resealing.Go(func() {
+		select {
+		case <-ready:
+			fg.accounts.Reseal(ctx)
+		case <-ctx.Done():
+		}
+	})
+}
+
 // reseal goes on beside what is served, and is broken off at the end.
 func (fg *running) reseal() {
 	if fg.accounts == nil {

@@ -183,6 +183,7 @@ func (fg *running) open(file *config.File, tables Tables, opened, store Store, e
 		Secrets: secrets, Name: file.Session.Cookie.Name, Domain: file.Session.Cookie.Domain,
 		Persistent: file.Session.Cookie.Persistent, Log: fg.log,
 	}
+	fg.secrets.ctx, fg.secrets.stop = context.WithCancel(context.Background())
 	if fg.sessions, err = cookies.New(store, cookie); err != nil {
 		return err
 	}
@@ -199,7 +200,6 @@ func (fg *running) open(file *config.File, tables Tables, opened, store Store, e
 	}
 	fg.secrets.list, fg.secrets.written, fg.secrets.attempts = secrets, len(file.Session.Secrets) > 0, attempts
 	fg.secrets.signer.Store(signer)
-	fg.secrets.ctx, fg.secrets.stop = context.WithCancel(context.Background())
 	page, err := pages.New()
 	if err != nil {
 		return err

@@ -85,7 +85,7 @@ func traced(t *testing.T, app, trusted string) (*running, string) {
 		Store: func(_ config.Storage, log *slog.Logger) (Store, error) {
 			return sqlstore.Open(t.Context(), db, log)
 		},
-		People: func(config.Storage, Store, bool) (accounts.DB, io.Closer, error) {
+		People: func(config.Storage, Store, bool, *slog.Logger) (accounts.DB, io.Closer, error) {
 			return accounts.DB{Writer: db.Writer, Reader: db.Reader}, nil, nil
 		},
 	}

@@ -37,6 +37,10 @@ const (
 type DB struct {
 	Writer *sql.DB // of a file one connection, whose transactions take the write lock at once
 	Reader *sql.DB // of a file a few connections that cannot write
+
+	ready chan struct{}      // closed when it can be used; nil: at once
+	stop  context.CancelFunc // ends waiting; nil where nobody waits
+	done  chan struct{}      // closed when nobody waits any more
 }
 
 // Open opens the file, which is made if it is missing, readable by its owner
@@ -69,6 +73,10 @@ func Open(ctx context.Context, path string) (*DB, error) {
 
 // Close closes the database. Calls under way end first.
 func (db *DB) Close() error {
+	if db.stop != nil {
+		db.stop()
+		<-db.done
+	}
 	if db.Reader == db.Writer {
 		return db.Writer.Close()
 	}
