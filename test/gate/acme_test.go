@@ -17,6 +17,7 @@ import (
 // TestAnAuthorityGivesTheCertificate of a host that no file is for, while files serve the
 // others.
 func TestAnAuthorityGivesTheCertificate(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{tls: true})
 	authority := acmetest.Start(t, f.addr, f.https, time.Hour)
 	f.edit(func(yaml string) string {

@@ -13,6 +13,7 @@ import (
 
 // TestApacheInFront carries requests to Foregate, with the configuration of the document.
 func TestApacheInFront(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{top: "trusted_proxies: [127.0.0.1]"})
 	addr := f.before(t, fronttest.Apache)
 	page := "Host: app.test\r\nConnection: close\r\nAccept: text/html\r\n"

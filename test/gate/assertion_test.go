@@ -14,6 +14,7 @@ import (
 // TestHD9AssertionIsForOneApplicationAndShort: an application that follows the
 // documentation accepts its own assertions and no other application's.
 func TestHD9AssertionIsForOneApplicationAndShort(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{apps: `
   - name: other
     hosts: [other.test]

@@ -12,6 +12,7 @@ import (
 
 // TestCaddyAsksFromSignInToSignOut, with the configuration of the document.
 func TestCaddyAsksFromSignInToSignOut(t *testing.T) {
+	t.Parallel()
 	f := asked(t)
 	addr := f.before(t, fronttest.Caddy)
 	_, port, _ := net.SplitHostPort(addr)

@@ -46,6 +46,7 @@ func (c *cards) startFrom(address, headers string) string {
 
 // TestTheHeaderOfATrustedProxyCountsAndNobodyElses.
 func TestTheHeaderOfATrustedProxyCountsAndNobodyElses(t *testing.T) {
+	t.Parallel()
 	c := plainCards(t, "127.0.0.2")
 	alice := c.staff.Person("Alice", "alice@hospital.example")
 	mallory := certtest.New(t, "Staff CA").Person("Mallory", "alice@hospital.example")
@@ -74,6 +75,7 @@ func TestTheHeaderOfATrustedProxyCountsAndNobodyElses(t *testing.T) {
 
 // TestHD1NoCertificateOfAClientReachesTheApplication, in any spelling, of anybody.
 func TestHD1NoCertificateOfAClientReachesTheApplication(t *testing.T) {
+	t.Parallel()
 	for _, own := range []string{"Client-Cert", "X-Ward-Cert"} {
 		c := withCards(t, "trusted_proxies: [127.0.0.1]\ncertificate_header: "+own, func(o *options) { o.tls = false })
 		var headers strings.Builder
@@ -90,6 +92,7 @@ func TestHD1NoCertificateOfAClientReachesTheApplication(t *testing.T) {
 
 // TestAProxysOwnCertificateIsNoPersons: where it speaks TLS to us and shows one.
 func TestAProxysOwnCertificateIsNoPersons(t *testing.T) {
+	t.Parallel()
 	c := withCards(t, "trusted_proxies: [127.0.0.1]")
 	if in := c.with(c.staff.Person("Proxy", "proxy@hospital.example")).get("/sso/start/card?rd=/"); in.StatusCode != http.StatusBadRequest || !strings.Contains(in.body, "did not show") {
 		t.Errorf("%d\n%s", in.StatusCode, in.body)
@@ -98,6 +101,7 @@ func TestAProxysOwnCertificateIsNoPersons(t *testing.T) {
 
 // TestCardsBehindNginxAndHAProxy, with the configurations of the document.
 func TestCardsBehindNginxAndHAProxy(t *testing.T) {
+	t.Parallel()
 	c := plainCards(t, "127.0.0.1")
 	alice := c.staff.Person("Alice", "alice@hospital.example")
 	expired := certtest.New(t, "Staff CA").Person("Mallory", "alice@hospital.example")

@@ -27,6 +27,7 @@ func hashOf(t *testing.T, password string) string {
 // that run together to the same text, and the same name and password at the hosts of two apps
 // where they are of two people. All ask at the same time, and then from memory.
 func TestPB13ProgramsNeverCross(t *testing.T) {
+	t.Parallel()
 	const tail = "correct horse"
 	short, long := hashOf(t, tail), hashOf(t, "x"+tail)
 	f := start(t, options{
@@ -87,6 +88,7 @@ func TestPB13ProgramsNeverCross(t *testing.T) {
 // TestPB13PeopleNeverCross whose names and groups run together to the same text: not in what a
 // proxy that asks is told, not in what a support code stands for, and not at another host.
 func TestPB13PeopleNeverCross(t *testing.T) {
+	t.Parallel()
 	hash := hashOf(t, alicePassword)
 	f := asked(t)
 	f.edit(func(yaml string) string {

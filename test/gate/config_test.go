@@ -15,6 +15,7 @@ import (
 
 // TestCF1FixedVersions: releases before these have known holes that concern us.
 func TestCF1FixedVersions(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("../../go.mod")
 	if err != nil {
 		t.Fatal(err)
@@ -55,6 +56,7 @@ func older(version, least string) bool {
 
 // TestCF2RiskyOptionsAreSaidAtEveryStart.
 func TestCF2RiskyOptionsAreSaidAtEveryStart(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{top: "insecure_trust_all_proxies: true"})
 	for range 2 {
 		f.waitForLog("the warning", logTime, func(logs string) bool {
@@ -72,6 +74,7 @@ func TestCF2RiskyOptionsAreSaidAtEveryStart(t *testing.T) {
 // TestCF3NoSecretCanBeSeenFromOutside: not in the process list, not in its
 // environment, and in no file that others may read.
 func TestCF3NoSecretCanBeSeenFromOutside(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{})
 	f.alice()
 	secret, err := os.ReadFile(filepath.Join(f.dir, "data", "session.secret"))
@@ -106,6 +109,7 @@ func TestCF3NoSecretCanBeSeenFromOutside(t *testing.T) {
 
 // TestCF3ASecretFileThatOthersMayWriteIsRefused.
 func TestCF3ASecretFileThatOthersMayWriteIsRefused(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{session: ", secrets: [{file: key}]", prepare: func(dir string) {
 		writeFile(t, filepath.Join(dir, "key"), strings.Repeat("k", 40), 0o600)
 	}})
@@ -151,6 +155,7 @@ func (f *foregate) command(name string) (said string, status int) {
 // TestOI17AMisspeltKeyRefusesToStart, since the rule that it belonged to would
 // silently be gone.
 func TestOI17AMisspeltKeyRefusesToStart(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{})
 	f.stop()
 	good, err := os.ReadFile(filepath.Join(f.dir, "foregate.yaml"))
@@ -182,6 +187,7 @@ func TestOI17AMisspeltKeyRefusesToStart(t *testing.T) {
 
 // TestOI17EachKindOfRuleKeepsPeopleOut who do not fulfil it.
 func TestOI17EachKindOfRuleKeepsPeopleOut(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{rules: `
       - {path: /groups/**, groups: [admins]}
       - {path: /users/**, users: [root]}

@@ -17,6 +17,7 @@ import (
 // TestHD5OwnCookiesStayHere: neither the session nor an attempt reaches the
 // application in any of their spellings; all other cookies do, byte for byte.
 func TestHD5OwnCookiesStayHere(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{})
 	alice := f.alice()
 	f.up.takeRequests()
@@ -48,6 +49,7 @@ func TestHD5OwnCookiesStayHere(t *testing.T) {
 
 // TestHD5ApplicationCannotSetOurCookie, and keeps its own.
 func TestHD5ApplicationCannotSetOurCookie(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{})
 	planted := []string{
 		"foregate=evil; Path=/", "foregate =evil", "__Host-foregate=evil; Secure; Path=/", "__Secure-foregate=evil", "foregate-attempt-3=evil",
@@ -101,6 +103,7 @@ func (s *setCookies) walk() {
 
 // TestSE4SE11AttributesOfEveryCookie, also of attempts and of those taken away.
 func TestSE4SE11AttributesOfEveryCookie(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{tls: true})
 	secure := &setCookies{b: newSecureBrowser(f)}
 	secure.walk()
@@ -218,6 +221,7 @@ func (j *sharedJar) keep(answer string) {
 
 // TestSE7ScriptsGetNoPageAndNoCookie, but the address of the sign-in.
 func TestSE7ScriptsGetNoPageAndNoCookie(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{})
 	for _, headers := range [][]string{
 		{"Sec-Fetch-Mode: cors", "Sec-Fetch-Dest: empty", "Accept: text/html"},

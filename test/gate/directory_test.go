@@ -136,6 +136,7 @@ func (f *foregate) adminSocket(target string) string {
 // database and its journal, the figures and what the operator is shown; and nothing
 // that writes is sent to the directory.
 func TestPasswordsOfTheDirectoryAreNowhere(t *testing.T) {
+	t.Parallel()
 	f, w := startWard(t)
 	const wrong = "planted-Wrong-3!"
 	try := func(user, password string) answer {

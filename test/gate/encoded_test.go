@@ -32,6 +32,7 @@ func adminSpelled() (all []string) {
 // TestPB7AnEncodedLetterChangesNoDecision: not of a request that is carried, and not of one
 // that another proxy asks about.
 func TestPB7AnEncodedLetterChangesNoDecision(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{rules: administration})
 	g := start(t, options{top: "trusted_proxies: [127.0.0.1]", rules: administration})
 	g.edit(func(yaml string) string {

@@ -56,6 +56,7 @@ func call(method, path string, headers map[string]string) *auth.CheckRequest {
 
 // TestEnvoyAsksByGRPC: strangers, people, who may not, and what belongs to the application.
 func TestEnvoyAsksByGRPC(t *testing.T) {
+	t.Parallel()
 	f, client, _ := envoy(t)
 	b := newBrowser(f)
 	b.signIn("alice", alicePassword, "/")
@@ -157,6 +158,7 @@ func TestEnvoyAsksByGRPC(t *testing.T) {
 
 // TestEnvoysClientIsWhoSpokeToIt, whatever the browser claims.
 func TestEnvoysClientIsWhoSpokeToIt(t *testing.T) {
+	t.Parallel()
 	f, client, _ := envoy(t)
 	f.edit(func(yaml string) string {
 		return strings.Replace(yaml, "{allow: signed_in}", "{path: /near/**, networks: [10.0.0.0/8], allow: anyone}\n      - {path: /far/**, networks: [192.0.2.0/24], allow: anyone}\n      - {allow: signed_in}", 1)
@@ -172,6 +174,7 @@ func TestEnvoysClientIsWhoSpokeToIt(t *testing.T) {
 
 // TestCallsThatAreNoneAreRefused as gRPC does it.
 func TestCallsThatAreNoneAreRefused(t *testing.T) {
+	t.Parallel()
 	f, client, addr := envoy(t)
 	conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
@@ -212,6 +215,7 @@ func TestCallsThatAreNoneAreRefused(t *testing.T) {
 
 // TestEnvoyAsksByHTTP as it does: the method of the request, its address behind ours, no body.
 func TestEnvoyAsksByHTTP(t *testing.T) {
+	t.Parallel()
 	f := asked(t)
 	alice := f.alice()
 	ask := func(method, path, lines string) string {
@@ -239,6 +243,7 @@ func TestEnvoyAsksByHTTP(t *testing.T) {
 
 // TestEnvoysConfigurationIsWhatEnvoyReads, by Envoy's own definitions.
 func TestEnvoysConfigurationIsWhatEnvoyReads(t *testing.T) {
+	t.Parallel()
 	var b bootstrap.Bootstrap
 	readEnvoy(t, "envoy", &b)
 	var m manager.HttpConnectionManager

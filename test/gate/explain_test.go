@@ -17,6 +17,7 @@ func (f *foregate) explain(args ...string) (string, error) {
 
 // TestASupportCodeIsExplained in whatever way it was written down.
 func TestASupportCodeIsExplained(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{})
 	answer := f.get("/admin/x?secret=hush", f.alice(), "Accept: text/html")
 	m := regexp.MustCompile(`support code: <b>(\w+)</b>`).FindStringSubmatch(answer)

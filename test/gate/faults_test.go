@@ -136,6 +136,7 @@ func TestHT12FM9AClientThatGoesAwayIsNotWorkedForAnyLonger(t *testing.T) {
 // TestB7OddQueriesAreDroppedOrKeptWhole: two readers of a doubtful parameter may
 // differ, so it goes, unless the application is one that needs it.
 func TestB7OddQueriesAreDroppedOrKeptWhole(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{apps: `
   - name: old
     hosts: [old.test]

@@ -75,6 +75,7 @@ func framings(inner string) map[string]string {
 // TestHT1B5TheApplicationSeesOneRequestForEach, whoever sends it, and where the
 // framing is doubtful the connection ends.
 func TestHT1B5TheApplicationSeesOneRequestForEach(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{})
 	alice := f.alice()
 	f.up.takeRequests()
@@ -124,6 +125,7 @@ func anyStatus(answer string) int {
 // TestHT1DoubtfulFramingEndsTheConnection also where Foregate answers itself and
 // the application is not asked (RFC 9112, sections 6.1 and 6.3).
 func TestHT1DoubtfulFramingEndsTheConnection(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{})
 	alice := f.alice()
 	for target, cookie := range map[string]string{
@@ -155,6 +157,7 @@ func TestHT1DoubtfulFramingEndsTheConnection(t *testing.T) {
 
 // TestHT1PlainFramingKeepsTheConnection, so that the tests above show something.
 func TestHT1PlainFramingKeepsTheConnection(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{})
 	one := "POST /public/x HTTP/1.1\r\nHost: app.test\r\nContent-Length: 3\r\n\r\nabc"
 	if n := strings.Count(f.raw(one+one), mark); n != 2 {

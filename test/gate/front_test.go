@@ -46,6 +46,7 @@ const browserClaims = "X-Forwarded-For: 10.0.0.1\r\nX-Real-Ip: 10.0.0.1\r\nForwa
 // TestFrontsPassOnNothingThatABrowserClaims: an application behind any of them is not told
 // another address, host or method by a browser, nor who it is.
 func TestFrontsPassOnNothingThatABrowserClaims(t *testing.T) {
+	t.Parallel()
 	f, check := askedByGRPC(t)
 	for name, addr := range f.beforeAll(t, check) {
 		answer := rawAt(t, addr, "GET /public/x HTTP/1.1\r\nHost: app.test"+addr[strings.LastIndex(addr, ":"):]+"\r\nConnection: close\r\n"+browserClaims+"\r\n")

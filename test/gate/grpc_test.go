@@ -120,6 +120,7 @@ func serveEcho(t *testing.T, e *echoService, name string, more ...grpc.ServerOpt
 // TestGRPCGoesThrough: calls of each sort, with what comes before and behind them, their
 // errors and their ends, to applications without TLS and with it.
 func TestGRPCGoesThrough(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	certFile, keyFile := certificate(t, dir)
 	secure, err := credentials.NewServerTLSFromFile(certFile, keyFile)

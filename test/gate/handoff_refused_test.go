@@ -141,6 +141,7 @@ func TestTK3GuessingEnds(t *testing.T) {
 
 // TestTK8ARefusalIsNoDeadEnd: its button leads to the ways in, which lead back.
 func TestTK8ARefusalIsNoDeadEnd(t *testing.T) {
+	t.Parallel()
 	f := startLibrary(t)
 	b := at(f, "library.test")
 	resp := b.get("/drugs/5?id=7&" + nowhere(t).mint("alice", aged(-time.Hour)).Encode())
@@ -187,6 +188,7 @@ func (b *browser) follow(target string, cookies bool, partner func(returnTo stri
 // TestNoCircleGoesRoundForEver, whether the page sends nobody, or the browser keeps
 // no cookie. The page at the end says whom to tell what.
 func TestNoCircleGoesRoundForEver(t *testing.T) {
+	t.Parallel()
 	f := startLibrary(t)
 	p := elsewhere(t)
 	back := func(returnTo string) string { return returnTo }
@@ -215,6 +217,7 @@ func TestNoCircleGoesRoundForEver(t *testing.T) {
 
 // TestSeveralPartnersAreChosenOnce: a browser that came from one is led there again.
 func TestSeveralPartnersAreChosenOnce(t *testing.T) {
+	t.Parallel()
 	f := startLibrary(t)
 	b := at(f, "library.test")
 	const wanted = "/drugs/5?id=7&x=%41"

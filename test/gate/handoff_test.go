@@ -149,6 +149,7 @@ func (b *browser) in(user string) {
 // TestTK1TK8OneRedirectAndTheTokenIsGone: on any address, from whatever is kept,
 // shown or passed on.
 func TestTK1TK8OneRedirectAndTheTokenIsGone(t *testing.T) {
+	t.Parallel()
 	f := startLibrary(t)
 	p := elsewhere(t)
 	var secrets, shown []string
@@ -241,6 +242,7 @@ func TestTK1TK8OneRedirectAndTheTokenIsGone(t *testing.T) {
 // TestTK1UsedOnce: the browser that used a token goes on with it, no other, and
 // neither an end nor a crash brings it back.
 func TestTK1UsedOnce(t *testing.T) {
+	t.Parallel()
 	f := startLibrary(t)
 	for _, page := range []page{elsewhere(t), nowhere(t)} {
 		b := at(f, page.host)
@@ -290,6 +292,7 @@ func bobOf(p page) string {
 
 // TestTK8LooksAheadUseNothingUp: not the browser's own, not a mail program's.
 func TestTK8LooksAheadUseNothingUp(t *testing.T) {
+	t.Parallel()
 	f := startLibrary(t)
 	address := "/drugs/5?" + elsewhere(t).mint("alice").Encode()
 	for what, c := range map[string]struct {
@@ -326,6 +329,7 @@ func TestTK8LooksAheadUseNothingUp(t *testing.T) {
 // TestTK8AFormInTheAddresssPlace: the page may post what it would write into the
 // address.
 func TestTK8AFormInTheAddresssPlace(t *testing.T) {
+	t.Parallel()
 	f := startLibrary(t)
 	p := elsewhere(t)
 	posted := http.Header{"Origin": {"http://intranet.test"}, "Sec-Fetch-Site": {"cross-site"}}
@@ -359,6 +363,7 @@ func TestTK8AFormInTheAddresssPlace(t *testing.T) {
 
 // TestTK9TheStartPageIsOneOfOurs, whatever the token says.
 func TestTK9TheStartPageIsOneOfOurs(t *testing.T) {
+	t.Parallel()
 	f := startLibrary(t)
 	for start, want := range map[string]string{
 		"/drugs/5?id=7&x=%41": "/drugs/5?id=7&x=%41", "": "/asked", "//evil.test/": "/asked", "https://evil.test/": "/asked", "javascript:alert(1)": "/asked",
@@ -374,6 +379,7 @@ func TestTK9TheStartPageIsOneOfOurs(t *testing.T) {
 
 // TestTK9NoPartnerNamesAnothersUsers, and none is let in to what is not theirs.
 func TestTK9NoPartnerNamesAnothersUsers(t *testing.T) {
+	t.Parallel()
 	f := startLibrary(t)
 	for _, user := range []string{"root", "local:root", "st-elsewhere:alice"} {
 		b := at(f, "library.test")
@@ -395,6 +401,7 @@ func TestTK9NoPartnerNamesAnothersUsers(t *testing.T) {
 
 // TestTK10TheLinkForBobEndsAlicesSession, and one that does not hold ends nothing.
 func TestTK10TheLinkForBobEndsAlicesSession(t *testing.T) {
+	t.Parallel()
 	f := startLibrary(t)
 	p := elsewhere(t)
 	b := at(f, "formulary.test")

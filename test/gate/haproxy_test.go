@@ -14,6 +14,7 @@ import (
 
 // TestHAProxyAsksFromSignInToSignOut, with the configuration of the document.
 func TestHAProxyAsksFromSignInToSignOut(t *testing.T) {
+	t.Parallel()
 	f := asked(t)
 	addr := f.before(t, fronttest.HAProxy)
 	page := "Host: app.test\r\nConnection: close\r\nAccept: text/html\r\n"
@@ -110,6 +111,7 @@ func TestHAProxyAsksAboutBodiesAndSockets(t *testing.T) {
 
 // TestHAProxyLetsNobodyThroughWithoutForegate: neither when it is not there nor when it says nothing.
 func TestHAProxyLetsNobodyThroughWithoutForegate(t *testing.T) {
+	t.Parallel()
 	f := asked(t)
 	addr := f.before(t, fronttest.HAProxy)
 	alice := f.signIn("alice", alicePassword)

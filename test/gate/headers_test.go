@@ -87,6 +87,7 @@ func spellings() map[string]func(name string) string {
 // TestHD1HD2B2B8NoSpellingOfAnIdentityHeaderArrives, from alice and from a
 // stranger. Alice has no e-mail address: a client's own must not stand in (HD2).
 func TestHD1HD2B2B8NoSpellingOfAnIdentityHeaderArrives(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{headers: withStaffName})
 	alice := f.alice()
 	f.up.takeRequests()
@@ -142,6 +143,7 @@ func wantIdentity(t *testing.T, what string, req request, want map[string]string
 }
 
 func TestHD1NoIdentityInATrailer(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{headers: withStaffName})
 	alice := f.alice()
 	f.up.takeRequests()
@@ -172,6 +174,7 @@ func TestHD1NoIdentityInATrailer(t *testing.T) {
 // TestHD3B1ConnectionHeaderRemovesNoIdentity: what a client lists as hop-by-hop
 // is removed before our headers are set, not after.
 func TestHD3B1ConnectionHeaderRemovesNoIdentity(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{})
 	alice := f.alice()
 	f.up.takeRequests()
@@ -210,6 +213,7 @@ func originOf(req request) origin {
 // TestHD4ValuesStayOneHeaderLineAndOnePerson: a provider's or an operator's odd
 // names are encoded, so that they decode to what they were.
 func TestHD4ValuesStayOneHeaderLineAndOnePerson(t *testing.T) {
+	t.Parallel()
 	hash, err := hashes()
 	if err != nil {
 		t.Fatal(err)
@@ -240,6 +244,7 @@ func TestHD4ValuesStayOneHeaderLineAndOnePerson(t *testing.T) {
 
 // TestHD8WhereARequestCameFromIsForegatesView, whatever the client says.
 func TestHD8WhereARequestCameFromIsForegatesView(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{apps: `
   - name: inner
     hosts: [other.test]
@@ -268,6 +273,7 @@ func TestHD8WhereARequestCameFromIsForegatesView(t *testing.T) {
 // TestHD1HD3OverHTTP2: names are lower-case there, and a Connection header is an
 // error (RFC 9113, section 8.2.2).
 func TestHD1HD3OverHTTP2(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{tls: true, headers: withStaffName})
 	b := newSecureBrowser(f)
 	b.signIn("alice", alicePassword, "/")

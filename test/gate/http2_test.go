@@ -72,6 +72,7 @@ func http2Block(t *testing.T, fields [][2]string) []byte {
 // TestPB12PseudoHeadersHaveOneMeaning: a path without its slash or with a space, and two
 // authorities, are no request that a rule could read otherwise than the application.
 func TestPB12PseudoHeadersHaveOneMeaning(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{tls: true})
 	request := func(path, authority string, more ...[2]string) [][2]string {
 		return append([][2]string{{":method", "GET"}, {":scheme", "https"}, {":authority", authority}, {":path", path}}, more...)

@@ -100,6 +100,7 @@ func http3Request(path, authority string, more ...[2]string) [][2]string {
 
 // TestPB12PseudoHeadersHaveOneMeaningByHTTP3, and what HTTP/2 does not take is not taken here.
 func TestPB12PseudoHeadersHaveOneMeaningByHTTP3(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{tls: true, http3: true})
 	if got := http3Ask(t, http3Open(t, f), http3Request("/public/x", "app.test")); got != "200" {
 		t.Fatalf("the plain one: %q", got)
@@ -169,6 +170,7 @@ func TestPB12PseudoHeadersHaveOneMeaningByHTTP3(t *testing.T) {
 
 // TestHD3IdentityHeadersGoInEverySpellingByHTTP3.
 func TestHD3IdentityHeadersGoInEverySpellingByHTTP3(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{tls: true, http3: true})
 	fields := http3Request("/public/x", "app.test", [2]string{"x-forwarded-user", "root"}, [2]string{"x_forwarded_user", "root"}, [2]string{"remote-user", "root"}, [2]string{"x-foregate-assertion", "root"}, [2]string{"x-kept", "y"})
 	if got := http3Ask(t, http3Open(t, f), fields); got != "200" {
@@ -184,6 +186,7 @@ func TestHD3IdentityHeadersGoInEverySpellingByHTTP3(t *testing.T) {
 // TestHT5HTTP3HasTheLimitsOfHTTPS: long headers and targets, many streams, and a secret that a
 // line of the log could hold.
 func TestHT5HTTP3HasTheLimitsOfHTTPS(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{tls: true, http3: true})
 	conn := http3Open(t, f)
 	for what, c := range map[string]struct {

@@ -59,6 +59,7 @@ func TestHT4WithoutTheKeyThereIsNoHTTP3(t *testing.T) {
 
 // TestHTTP3ServesWhatHTTPSDoes: from sign-in to sign-out, and what the application is told.
 func TestHTTP3ServesWhatHTTPSDoes(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{tls: true, http3: true})
 	b := newHTTP3Browser(f)
 	if page := b.get("/ward"); page.StatusCode != http.StatusFound || page.Proto != "HTTP/3.0" {
@@ -110,6 +111,7 @@ func TestHTTP3ServesWhatHTTPSDoes(t *testing.T) {
 // TestHTTP3BodiesArriveWhole, with a length and without, in both directions, and with the
 // trailers that were announced.
 func TestHTTP3BodiesArriveWhole(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{tls: true, http3: true})
 	client := &http.Client{Transport: http3Transport(t, f), Timeout: 20 * time.Second}
 	send := func(method string, body io.Reader, length int64, trailer http.Header) request {
@@ -189,6 +191,7 @@ func TestHTTP3BodiesArriveWhole(t *testing.T) {
 
 // TestAltSvcIsForBrowsers: who asks about others' requests, or carries them, is not told.
 func TestAltSvcIsForBrowsers(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{tls: true, http3: true})
 	told := func(target string, header http.Header) bool {
 		return len(newSecureBrowser(f).do("GET", target, nil, header).Header.Values("Alt-Svc")) > 0
@@ -224,6 +227,7 @@ func TestAltSvcIsForBrowsers(t *testing.T) {
 
 // TestPB3HeadersOfAStrangerDecideNothingByHTTP3, and a trusted proxy's do.
 func TestPB3HeadersOfAStrangerDecideNothingByHTTP3(t *testing.T) {
+	t.Parallel()
 	claim := http.Header{"X-Forwarded-For": {"192.0.2.7"}}
 	for top, want := range map[string]string{"": "127.0.0.1", "trusted_proxies: [127.0.0.1]": "192.0.2.7"} {
 		f := start(t, options{tls: true, http3: true, top: top})
@@ -239,6 +243,7 @@ func TestPB3HeadersOfAStrangerDecideNothingByHTTP3(t *testing.T) {
 // TestHT8StrangersNamesAreRefusedByHTTP3, as is what is older than TLS 1.3, and nothing can
 // be played back (0-RTT).
 func TestHT8StrangersNamesAreRefusedByHTTP3(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{tls: true, http3: true})
 	dial := func(cfg *tls.Config) (*quic.Conn, error) {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)

@@ -184,6 +184,7 @@ func thinkThenAnswer(conn net.Conn, head string) bool {
 
 // TestHT5WhatIsTooLargeIsRefusedUnread.
 func TestHT5WhatIsTooLargeIsRefusedUnread(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{top: "limits: {max_header_bytes: 8192, max_url_bytes: 2048, max_form_bytes: 4096}"})
 	alice := f.alice()
 	f.up.takeRequests()

@@ -16,6 +16,7 @@ import (
 // TestHT10NothingThatAStrangerSendsMakesALogLine, or moves the cursor of who
 // reads it.
 func TestHT10NothingThatAStrangerSendsMakesALogLine(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{})
 	const probe = "a%0d%0a{\"msg\":\"signed in\",\"user\":\"root\"}%1b[2J%00%e2%80%ae%7f"
 	hostile := "\x1b[2J\u202e{\"msg\":\"signed in\"}" + strings.Repeat("y", 10_000)
@@ -57,6 +58,7 @@ func TestHT10NothingThatAStrangerSendsMakesALogLine(t *testing.T) {
 // TestHT11NoSecretIsWrittenAnywhere, at the level that tells most: not to the
 // log, the metrics, a page, or the database.
 func TestHT11NoSecretIsWrittenAnywhere(t *testing.T) {
+	t.Parallel()
 	sessionSecret := strings.Repeat("planted-secret-", 3)
 	f := start(t, options{
 		session: ", secrets: [" + sessionSecret + "]",
@@ -119,6 +121,7 @@ func (f *foregate) adminPage(path string) string {
 
 // TestHT11OperatorsPagesAreNotPublic: neither for a stranger nor for root.
 func TestHT11OperatorsPagesAreNotPublic(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{rules: "\n      - {allow: anyone}"})
 	root := f.root()
 	for _, target := range []string{"/metrics", "/debug/pprof/", "/debug/vars", "/healthz", "/readyz", "/api/v1/sessions"} {

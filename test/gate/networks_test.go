@@ -37,6 +37,7 @@ func (f *foregate) enters(headers ...string) (status int, cookie string) {
 
 // TestIP1WhoIsInsideIsReadFromTheRight, and what cannot be read is nowhere.
 func TestIP1WhoIsInsideIsReadFromTheRight(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{top: "trusted_proxies: [127.0.0.1, 192.0.2.1]", users: readingRoom, apps: roomApp})
 	hops := func(n int, last string) string { return strings.Repeat("10.0.0.1, ", n) + last }
 	for forwarded, inside := range map[string]bool{
@@ -84,6 +85,7 @@ func TestIP1WhoIsInsideIsReadFromTheRight(t *testing.T) {
 // TestIP2PastTheProxyHeadersCountForNothing: who asks directly is who is at the
 // other end of the connection.
 func TestIP2PastTheProxyHeadersCountForNothing(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{top: "trusted_proxies: [192.0.2.1]", users: readingRoom, apps: roomApp})
 	for _, header := range []string{"X-Forwarded-For: 10.0.0.1", "Forwarded: for=10.0.0.1", "X-Real-IP: 10.0.0.1", "X-Forwarded-For: 10.0.0.1, 192.0.2.1"} {
 		if status, cookie := f.enters(header); status != http.StatusForbidden || cookie != "" {
@@ -104,6 +106,7 @@ func TestIP2PastTheProxyHeadersCountForNothing(t *testing.T) {
 // TestIP3WhoLeavesIsSignedInNoLonger: at the next request, on the same connection too,
 // and is signed in again when they are back.
 func TestIP3WhoLeavesIsSignedInNoLonger(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{top: "trusted_proxies: [127.0.0.1]", users: readingRoom, apps: roomApp})
 	status, cookie := f.enters("X-Forwarded-For: 10.0.0.1")
 	if status != http.StatusSeeOther {

@@ -36,6 +36,7 @@ func rawAt(t *testing.T, addr, request string) string {
 
 // TestNginxAsksFromSignInToSignOut, with the configuration of the document.
 func TestNginxAsksFromSignInToSignOut(t *testing.T) {
+	t.Parallel()
 	f := asked(t)
 	addr := f.before(t, fronttest.Nginx)
 	page := "Host: app.test\r\nConnection: close\r\nAccept: text/html\r\n"

@@ -40,6 +40,7 @@ func shortSocket(t *testing.T) func(string) string {
 
 // TestOperatorSeesAndEndsSessions by the socket; what is ended is over at once.
 func TestOperatorSeesAndEndsSessions(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{})
 	f.edit(shortSocket(t))
 	f.restart()
@@ -89,6 +90,7 @@ func TestOperatorSeesAndEndsSessions(t *testing.T) {
 
 // TestSE14ASocketEndsWhenAnOperatorEndsItsSession, though nobody sends anything on it.
 func TestSE14ASocketEndsWhenAnOperatorEndsItsSession(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{})
 	f.edit(shortSocket(t))
 	f.restart()
@@ -111,6 +113,7 @@ func TestSE14ASocketEndsWhenAnOperatorEndsItsSession(t *testing.T) {
 // TestMovedSessionsNeedTheirSecret: without it Foregate does not start, since it
 // would sign everybody out; with it everybody is signed in.
 func TestMovedSessionsNeedTheirSecret(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{})
 	cookie := f.alice()
 	f.stop()
@@ -139,6 +142,7 @@ func TestMovedSessionsNeedTheirSecret(t *testing.T) {
 
 // TestSessionsMoveToAnotherStore without signing anybody out.
 func TestSessionsMoveToAnotherStore(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{})
 	cookie, gone := f.alice(), newBrowser(f)
 	gone.signIn("root", rootPassword, "/")

@@ -30,6 +30,7 @@ func targets() []string {
 // no administrator; whatever Foregate answers, the application must not have been
 // asked for anything that it could take for /admin.
 func TestPB5NoSpellingReachesAdministration(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{})
 	alice := f.alice()
 	f.up.take()
@@ -75,6 +76,7 @@ func couldBeAdmin(line string) bool {
 }
 
 func TestPB1QueryIsNoPath(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{})
 	for _, target := range []string{"/private/x?path=/status", "/private?/public/", "/private/x?/api/x/status", "/private%3f/public/x"} {
 		if status := statusOf(f.get(target, "", "Accept: text/html")); status != 302 && status != 400 {
@@ -87,6 +89,7 @@ func TestPB1QueryIsNoPath(t *testing.T) {
 }
 
 func TestPB2FragmentInATargetIsRefused(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{})
 	if status := statusOf(f.get("/admin#/public/", "")); status != 400 {
 		t.Errorf("status %d, want 400", status)
@@ -99,6 +102,7 @@ func TestPB2FragmentInATargetIsRefused(t *testing.T) {
 // TestPB3PB10HeadersOfAStrangerDecideNothing: neither a rule, nor a redirect, nor
 // what the application is told.
 func TestPB3PB10HeadersOfAStrangerDecideNothing(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{})
 	alice := f.alice()
 	f.up.take()
@@ -125,6 +129,7 @@ func TestPB3PB10HeadersOfAStrangerDecideNothing(t *testing.T) {
 }
 
 func TestPB4NoUserAgentIsSpecial(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{})
 	for _, agent := range []string{"GoogleHC/1.0", "kube-probe/1.30", "ELB-HealthChecker/2.0", "Prometheus/2.0"} {
 		for _, target := range []string{"/admin", "/ping", "/healthz", "/ready"} {
@@ -140,6 +145,7 @@ func TestPB4NoUserAgentIsSpecial(t *testing.T) {
 
 // TestPB6OnlyTheConfiguredHostIsServed, in whatever spelling it is asked for.
 func TestPB6OnlyTheConfiguredHostIsServed(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{})
 	alice := f.alice()
 	f.up.take()
@@ -174,6 +180,7 @@ func TestPB6OnlyTheConfiguredHostIsServed(t *testing.T) {
 }
 
 func TestPB9OddMethods(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{})
 	for _, method := range []string{"HEAD", "OPTIONS", "PROPFIND", "get", "DELETE", "BREW"} {
 		answer := f.raw(method + " /admin HTTP/1.1\r\nHost: app.test\r\nOrigin: https://evil.test\r\nAccess-Control-Request-Method: GET\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
@@ -195,6 +202,7 @@ func TestPB9OddMethods(t *testing.T) {
 }
 
 func TestPB11ManyParametersAreRefused(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{top: "limits: {max_url_bytes: 1048576, max_header_bytes: 1048576}"})
 	alice := f.alice()
 	f.up.take()
@@ -209,6 +217,7 @@ func TestPB11ManyParametersAreRefused(t *testing.T) {
 // TestPublicPathsArriveWithoutIdentity also shows that the fixture can let
 // something through at all.
 func TestPublicPathsArriveWithoutIdentity(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{})
 	for target, public := range map[string]bool{"/public/x": true, "/public": true, "/api/v1/status": true, "/api/v1/v2/status": false, "/publicity": false, "/": false} {
 		answer := f.get(target, "", "Accept: text/html")

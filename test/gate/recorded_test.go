@@ -37,6 +37,7 @@ type received struct {
 // Test500RecordedAnswersAreAsDirect: what an application answers reaches a person who is
 // signed in as if nothing stood between, over HTTP/1.1 and HTTP/2.
 func Test500RecordedAnswersAreAsDirect(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{tls: true})
 	b := newSecureBrowser(f)
 	b.signIn("alice", alicePassword, "/")

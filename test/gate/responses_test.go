@@ -11,6 +11,7 @@ import (
 // TestHD6OddResponsesAreMendedOrRefused: what an application answers cannot
 // desynchronise a browser, nor open a tunnel that nobody asked for.
 func TestHD6OddResponsesAreMendedOrRefused(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{})
 	const upgrade = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 	for what, c := range map[string]struct {
@@ -56,6 +57,7 @@ func finalStatus(answer string) int {
 // TestHT2ResidueOfOneAnswerReachesNobodyElse: bytes behind an answer would be the
 // next person's answer on a reused connection.
 func TestHT2ResidueOfOneAnswerReachesNobodyElse(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{})
 	poison := "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison"
 	for what, first := range map[string]string{
@@ -90,6 +92,7 @@ func sayOnce(first string) func(net.Conn, string) bool {
 // TestHT2RefusedExpectationsHurtNobodyElse: an application that refuses a body
 // before it was sent, on a connection that it keeps, still waits for that body.
 func TestHT2RefusedExpectationsHurtNobodyElse(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{})
 	f.up.answerWith(func(conn net.Conn, head string) bool {
 		answer := plainAnswer

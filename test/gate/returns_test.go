@@ -42,6 +42,7 @@ func escapes() []string {
 // TestRD1To8EverySignInEndsOnItsHost. Each escape goes through the form of one
 // and the same browser; where it ends is judged by the URL parser of browsers.
 func TestRD1To8EverySignInEndsOnItsHost(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{app: "    return_hosts: [.corp.test]"})
 	locations := make(map[string]string)
 	note := func(what string, a answer) {
@@ -123,6 +124,7 @@ func resolve(t *testing.T, locations map[string]string) map[string]string {
 // TestRD2OnlyListedHostsAndTrueSubdomains are returned to, and what is harmless
 // arrives as it was.
 func TestRD2OnlyListedHostsAndTrueSubdomains(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{app: "    return_hosts: [.corp.test, friend.test]"})
 	b := newBrowser(f)
 	b.signIn("alice", alicePassword, "/")
@@ -141,6 +143,7 @@ func TestRD2OnlyListedHostsAndTrueSubdomains(t *testing.T) {
 
 // TestRD5ATamperedAttemptIsNone: the address to return to is sealed with it.
 func TestRD5ATamperedAttemptIsNone(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{})
 	b := newBrowser(f)
 	page := b.get("/sso/sign-in?rd=/kept")
@@ -160,6 +163,7 @@ func TestRD5ATamperedAttemptIsNone(t *testing.T) {
 
 // TestRD6SpoofedOriginsAreInNoRedirect, to https either.
 func TestRD6SpoofedOriginsAreInNoRedirect(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{tls: true})
 	for _, target := range []string{"/x", "/sso", "/sso/sign-in", "//evil.test", "/\\evil.test", "/sso/sign-out"} {
 		answer := f.get(target, "", "Accept: text/html", "X-Forwarded-Host: evil.test", "X-Forwarded-Prefix: //evil.test", "X-Forwarded-Proto: javascript", "Forwarded: host=evil.test", "X-Forwarded-Uri: //evil.test")
@@ -178,6 +182,7 @@ func TestRD6SpoofedOriginsAreInNoRedirect(t *testing.T) {
 
 // TestRD7NoAddressMakesAHeaderLine, in the bytes of the answer.
 func TestRD7NoAddressMakesAHeaderLine(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{})
 	alice := f.alice()
 	for _, rd := range escapes() {

@@ -38,6 +38,7 @@ func cookieLine(cookie string) string {
 }
 
 func TestSM11NobodyIsLedAwayByARelayState(t *testing.T) {
+	t.Parallel()
 	f := startSAML(t)
 	for _, relay := range append(escapes(), "0AAAA", strings.Repeat("x", 4096)) {
 		body := url.Values{"SAMLResponse": {"PHg+PC94Pg=="}, "RelayState": {relay}}.Encode()
@@ -52,6 +53,7 @@ func TestSM11NobodyIsLedAwayByARelayState(t *testing.T) {
 
 // An attempt by another way is none for a SAML answer.
 func TestSM11AttemptOfAnotherWay(t *testing.T) {
+	t.Parallel()
 	f := startSAML(t)
 	b := newBrowser(f)
 	page := b.get("/sso/start/local?rd=/")
@@ -72,6 +74,7 @@ func TestSM11AttemptOfAnotherWay(t *testing.T) {
 }
 
 func TestSM15AndSM13AtTheDoor(t *testing.T) {
+	t.Parallel()
 	f := startSAML(t)
 	paos := []string{"Accept: text/html; application/vnd.paos+xml", `PAOS: ver="urn:liberty:paos:2003-08";"urn:oasis:names:tc:SAML:2.0:profiles:SSO:ecp"`}
 	if got := f.get("/admin/x", "", paos...); statusOf(got) == http.StatusOK || len(f.up.take()) != 0 {
@@ -113,6 +116,7 @@ func TestSM15AndSM13AtTheDoor(t *testing.T) {
 }
 
 func TestMetadataNamesTheHostThatWasAsked(t *testing.T) {
+	t.Parallel()
 	f := startSAML(t)
 	got := f.get("/sso/metadata", "", "X-Forwarded-Host: evil.test", "X-Forwarded-Proto: https")
 	if !strings.Contains(got, `entityID="http://app.test/sso/metadata"`) || !strings.Contains(got, `Location="http://app.test/sso/acs"`) || strings.Contains(got, "evil.test") {

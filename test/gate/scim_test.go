@@ -46,6 +46,7 @@ func (f *foregate) scim(token, method, path, body string) (int, map[string]any) 
 // TestProviderKeepsAPersonFromTheFirstDayToTheLast: made, signed in with the role that
 // she was given, put into a group, deactivated.
 func TestProviderKeepsAPersonFromTheFirstDayToTheLast(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{
 		top:     "organisations: [{name: st-elsewhere, domains: [st-elsewhere.example], scim: {token: " + scimToken + ", kind: staff, roles: [nurse]}}]",
 		headers: "{preset: forwarded, map: {X-Ward: {claim: department}}}",

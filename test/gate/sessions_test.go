@@ -17,6 +17,7 @@ import (
 // planted in a browser ends when somebody signs in there, and nothing of it is
 // carried over.
 func TestSE1SigningInNeverKeepsAPlantedSession(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{})
 	planted := strings.TrimPrefix(f.alice(), "foregate=")
 	for what, value := range map[string]string{"somebody's valid session": planted, "a random one": strings.Repeat("QUFB", 40)} {
@@ -41,6 +42,7 @@ func TestSE1SigningInNeverKeepsAPlantedSession(t *testing.T) {
 
 // TestSE2ACopiedCookieDiesWithTheSignOut, at once and for good.
 func TestSE2ACopiedCookieDiesWithTheSignOut(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{})
 	b := newBrowser(f)
 	b.signIn("alice", alicePassword, "/")
@@ -96,6 +98,7 @@ func TestSE3ASessionEndsOnTime(t *testing.T) {
 }
 
 func TestSE3APersonSeesTheTimeLeft(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{})
 	body := answerBody(f.get("/sso/session", f.alice()))
 	var left struct {
@@ -118,6 +121,7 @@ func answerBody(answer string) string {
 // TestPB8SE3SE5BadCookiesAreNobody: whatever is not the one cookie that Foregate
 // gave to this browser opens nothing and breaks nothing.
 func TestPB8SE3SE5BadCookiesAreNobody(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{})
 	alice := strings.TrimPrefix(f.alice(), "foregate=")
 	root := strings.TrimPrefix(f.root(), "foregate=")
@@ -175,6 +179,7 @@ func otherLetter(c byte) string {
 // TestSE5TossedCookiesMakeNoLoop: a browser that is stuck with two cookies is
 // told so, not sent round: signing in again would not take the other one away.
 func TestSE5TossedCookiesMakeNoLoop(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{})
 	two := f.alice() + "; " + f.root()
 	answer := f.get("/x", two, "Accept: text/html")
@@ -189,6 +194,7 @@ func TestSE5TossedCookiesMakeNoLoop(t *testing.T) {
 
 // TestSE15ParallelRequestsKeepTheSession while its activity is being written.
 func TestSE15ParallelRequestsKeepTheSession(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{idle: "3s"})
 	alice := f.alice()
 	var wg sync.WaitGroup
@@ -219,6 +225,7 @@ const otherApp = `
 
 // TestSE16ASessionIsOfOneApplication: its cookie is nobody's at another one.
 func TestSE16ASessionIsOfOneApplication(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{apps: otherApp})
 	alice := f.alice()
 	f.up.take()
@@ -239,6 +246,7 @@ func TestSE16ASessionIsOfOneApplication(t *testing.T) {
 // TestFM11KillAndRestartKeepSessions: a session whose cookie reached a browser
 // is on the disk.
 func TestFM11KillAndRestartKeepSessions(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{})
 	early := f.alice()
 	f.restart()
@@ -260,6 +268,7 @@ func TestFM11KillAndRestartKeepSessions(t *testing.T) {
 // TestFM14SessionSecretsRotateWhileItServes: no request fails meanwhile, what is sealed with
 // a secret that was taken away is over, and one that would sign everybody out is refused.
 func TestFM14SessionSecretsRotateWhileItServes(t *testing.T) {
+	t.Parallel()
 	older, newer, other := strings.Repeat("old-", 10), strings.Repeat("new-", 10), strings.Repeat("odd-", 10)
 	f := start(t, options{session: ", secrets: [" + older + "]"})
 	before := f.alice()
@@ -330,6 +339,7 @@ func TestFM14SessionSecretsRotateWhileItServes(t *testing.T) {
 // TestSessionSecretsRotate: the new secret seals, the old one still opens until
 // it is taken away.
 func TestSessionSecretsRotate(t *testing.T) {
+	t.Parallel()
 	older, newer := strings.Repeat("old-", 10), strings.Repeat("new-", 10)
 	f := start(t, options{session: ", secrets: [" + older + "]"})
 	before := f.alice()

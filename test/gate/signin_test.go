@@ -17,6 +17,7 @@ func crossSite() http.Header {
 // TestSE8NobodyIsSignedInByAnotherSite: not by its form, not by its callback, not
 // with an attempt of another browser.
 func TestSE8NobodyIsSignedInByAnotherSite(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{})
 	filled := func(b *browser, page answer) url.Values {
 		form := url.Values{"username": {"root"}, "password": {rootPassword}}
@@ -73,6 +74,7 @@ func TestSE8NobodyIsSignedInByAnotherSite(t *testing.T) {
 
 // TestSE9OnlyThePersonSignsOut: an image or a form of another site does not.
 func TestSE9OnlyThePersonSignsOut(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{})
 	b := newBrowser(f)
 	b.signIn("alice", alicePassword, "/")
@@ -114,6 +116,7 @@ var policyPattern = regexp.MustCompile(`^default-src 'none'; base-uri 'none'; (f
 // TestSE10SE11SE12EveryAnswerOfOursIsOursAlone: not framed, not cached, not
 // guessed at, and without a byte of what it guards.
 func TestSE10SE11SE12EveryAnswerOfOursIsOursAlone(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{})
 	alice := newBrowser(f)
 	alice.signIn("alice", alicePassword, "/")
@@ -158,6 +161,7 @@ func TestSE10SE11SE12EveryAnswerOfOursIsOursAlone(t *testing.T) {
 
 // TestSE10NothingThatAStrangerSendsBecomesMarkup on any page.
 func TestSE10NothingThatAStrangerSendsBecomesMarkup(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{})
 	const probe = `"'><script>alert(1)</script><img src=x onerror=alert(1)>`
 	q := url.QueryEscape(probe)
@@ -184,6 +188,7 @@ func TestSE10NothingThatAStrangerSendsBecomesMarkup(t *testing.T) {
 
 // TestSE13WhatWasPostedWithoutASessionIsNotLostSilently, nor turned into a GET.
 func TestSE13WhatWasPostedWithoutASessionIsNotLostSilently(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{})
 	b := newBrowser(f)
 	b.signIn("alice", alicePassword, "/")

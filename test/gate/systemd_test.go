@@ -115,6 +115,7 @@ func TestNoConnectionIsRefusedWhileItRestarts(t *testing.T) {
 
 // TestASocketNobodyAskedForIsAFault that says what to do.
 func TestASocketNobodyAskedForIsAFault(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{})
 	f.stop()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -8,6 +8,7 @@ import (
 // TestHT7OnlyWhatIsStrongIsSpoken: no old version, no RSA key exchange, no CBC, no 3DES,
 // no protocol that is not ours, and a ticket of one host opens no other.
 func TestHT7OnlyWhatIsStrongIsSpoken(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{tls: true})
 	for what, cfg := range map[string]*tls.Config{
 		"TLS 1.0":    {MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10},

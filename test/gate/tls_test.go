@@ -30,6 +30,7 @@ func (f *foregate) shown(host string) string {
 
 // TestHT8StrangersNamesAreRefused before a key is used.
 func TestHT8StrangersNamesAreRefused(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{tls: true})
 	for _, name := range []string{"evil.test", "app.test.evil.test", strings.Repeat("a.", 100) + "test"} {
 		conn, err := f.dialTLS(&tls.Config{ServerName: name})
@@ -99,6 +100,7 @@ func TestFM17ARenewedCertificateIsUsedAndNobodyNotices(t *testing.T) {
 
 // TestST13BrowsersAreToldToComeByHTTPS, once, and not by plain http.
 func TestST13BrowsersAreToldToComeByHTTPS(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{tls: true})
 	const year = "max-age=31536000"
 	b := newSecureBrowser(f)

@@ -24,6 +24,7 @@ var ways = map[string]func(method, host, target string) (path string, lines []st
 // TestForwardAuthHasTheSameRules: the cases of PB1, PB2, PB4, PB5, PB6, PB9, PB10 and PB11
 // for proxies that ask. The application will see the target as it is.
 func TestForwardAuthHasTheSameRules(t *testing.T) {
+	t.Parallel()
 	f := asked(t)
 	alice := f.alice()
 	for name, way := range ways {
@@ -80,6 +81,7 @@ func TestForwardAuthHasTheSameRules(t *testing.T) {
 
 // TestForwardAuthKnowsNobodyByABadCookie: PB8.
 func TestForwardAuthKnowsNobodyByABadCookie(t *testing.T) {
+	t.Parallel()
 	f := asked(t)
 	value := func(cookie string) string { return strings.TrimPrefix(cookie, "foregate=") }
 	alice := value(f.alice())
@@ -101,6 +103,7 @@ func TestForwardAuthKnowsNobodyByABadCookie(t *testing.T) {
 
 // TestForwardAuthNeverMixesPeople who ask at the same time, nor lets an answer be kept: PB13.
 func TestForwardAuthNeverMixesPeople(t *testing.T) {
+	t.Parallel()
 	f := asked(t)
 	people := map[string]string{"alice": f.alice(), "root": f.root(), "": ""}
 	var wg sync.WaitGroup
@@ -120,6 +123,7 @@ func TestForwardAuthNeverMixesPeople(t *testing.T) {
 
 // TestForwardAuthValuesStayOneLine: HD2 and HD4.
 func TestForwardAuthValuesStayOneLine(t *testing.T) {
+	t.Parallel()
 	hash, err := hashes()
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 
 // TestQuestionsThatAreNotPlainAreRefused: what is missing, said twice or said in two ways.
 func TestQuestionsThatAreNotPlainAreRefused(t *testing.T) {
+	t.Parallel()
 	f := asked(t)
 	alice := f.alice()
 	forwarded := []string{"X-Forwarded-Method: GET", "X-Forwarded-Proto: http", "X-Forwarded-Host: app.test", "X-Forwarded-Uri: /ward"}
@@ -76,6 +77,7 @@ func TestQuestionsThatAreNotPlainAreRefused(t *testing.T) {
 
 // TestNobodyElseMayAsk: only whom forward_auth names, and about no other app.
 func TestNobodyElseMayAsk(t *testing.T) {
+	t.Parallel()
 	f := asked(t)
 	alice := f.alice()
 	question := []string{"X-Forwarded-Method: GET", "X-Forwarded-Proto: http", "X-Forwarded-Host: app.test", "X-Forwarded-Uri: /ward"}

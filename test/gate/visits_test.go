@@ -14,6 +14,7 @@ import (
 // TestEveryVisitByALinkOrAPlaceIsCounted, each once, also those just before the end.
 // Whoever signs in by password is counted where there are organisations or accounts.
 func TestEveryVisitByALinkOrAPlaceIsCounted(t *testing.T) {
+	t.Parallel()
 	visitsAre(t, "", map[string]int{
 		" st-elsewhere st-elsewhere:alice": 2, " st-elsewhere st-elsewhere:bob": 1,
 		" st-nowhere st-nowhere:alice": 1, " reading-room site:reading-room": 1,

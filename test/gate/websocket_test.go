@@ -25,6 +25,7 @@ func echo(conn net.Conn, head string) bool {
 
 // TestSE14ForeignPagesOpenNoSocket with a person's cookie.
 func TestSE14ForeignPagesOpenNoSocket(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{app: "    return_hosts: [friend.test]"})
 	alice := f.alice()
 	f.up.answerWith(echo)
@@ -100,6 +101,7 @@ func echoes(conn net.Conn) bool {
 // TestHT9NoOtherTunnels: not by an upgrade to something else, and not where the
 // application did not agree.
 func TestHT9NoOtherTunnels(t *testing.T) {
+	t.Parallel()
 	f := start(t, options{})
 	alice := f.alice()
 	smuggled := "GET /smuggled HTTP/1.1\r\nHost: app.test\r\n\r\n"
