@@ -35,7 +35,7 @@ func allFigures(t *testing.T) string {
 	m.Directories().Refreshed("ward", time.Second, 5, 1, true)
 	m.Gauge("foregate_sessions", "Sessions in this process's memory.", func() float64 { return 1 })
 	new(post).figures(m)
-	full := newCapacity(slog.New(slog.DiscardHandler), func() {})
+	full := newCapacity(slog.New(slog.DiscardHandler))
 	full.figures(m)
 	full.bound(nil, "https", m)
 	cert, key := ldaptest.NewPKI(t, t.TempDir()).Issue(t, "server", time.Now().Add(time.Hour), "careplan.example")

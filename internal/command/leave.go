@@ -62,9 +62,6 @@ func (fg *running) announceEnd() {
 	if fg.admin != nil {
 		fg.admin.Drain()
 	}
-	fg.keep.Lock()
-	defer fg.keep.Unlock()
-	fg.ending = true
 	for _, srv := range fg.public {
 		srv.SetKeepAlivesEnabled(false)
 	}

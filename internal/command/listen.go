@@ -42,7 +42,9 @@ func (fg *running) listen(file *config.File) error {
 				return errors.Join(err, l.Close())
 			}
 		}
-		fg.run(fg.server.HTTPServer(limits), tls.NewListener(fg.capacity.bound(l, "https", fg.metrics), secure), "https")
+		srv := fg.server.HTTPServer(limits)
+		srv.ConnState = fg.capacity.note
+		fg.run(srv, tls.NewListener(fg.capacity.bound(l, "https", fg.metrics), secure), "https")
 	}
 	if file.Listen.HTTP != "" {
 		l, err := sockets.take("http", file.Listen.HTTP)
@@ -53,6 +55,7 @@ func (fg *running) listen(file *config.File) error {
 		if file.Listen.HTTPS != "" {
 			srv.Handler = fg.certs.Challenges(fg.server.ToHTTPS(publicPort(file)))
 		}
+		srv.ConnState = fg.capacity.note
 		fg.run(srv, fg.capacity.bound(l, "http", fg.metrics), "http")
 	}
 	if file.Listen.Admin != "" && file.Listen.Admin != "off" {
@@ -121,9 +124,7 @@ func bind(key, address string) (net.Listener, error) {
 func (fg *running) run(srv *http.Server, l net.Listener, what string) {
 	s := &served{Server: srv, listener: l, over: make(chan struct{})}
 	if what == "http" || what == "https" || what == "ext_authz" {
-		fg.keep.Lock()
 		fg.public = append(fg.public, s)
-		fg.keep.Unlock()
 	} else {
 		fg.private = append(fg.private, s)
 	}

@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -124,8 +123,6 @@ type running struct {
 	tunnels    upstream.Tunnels
 	faults     admin.Faults
 	capacity   *capacity
-	keep       sync.Mutex // whether connections are kept
-	ending     bool       // none is any more
 }
 
 // start opens everything that the file names and begins to listen. It does not
@@ -238,7 +235,7 @@ func (fg *running) open(file *config.File, tables Tables, opened, store Store, e
 	fg.metrics.Upstreams(fg.upstreamStates)
 	fg.metrics.Certificates(fg.certificateEnds)
 	fg.metrics.RevocationLists(fg.listEnds)
-	fg.capacity = newCapacity(fg.log, fg.relieve)
+	fg.capacity = newCapacity(fg.log)
 	fg.capacity.figures(fg.metrics)
 	fg.metrics.Gauge("foregate_sessions", "Sessions in this process's memory.", func() float64 { return float64(fg.sessions.Cached()) })
 	if fg.accounts != nil {
