@@ -2,6 +2,7 @@ package gate
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -72,13 +73,18 @@ var buildPlain = sync.OnceValues(func() (string, error) {
 // nil where no cgroup can be made.
 func memoryLimit(t *testing.T, bytes int) []string {
 	t.Helper()
-	for file, parent := range map[string]string{"memory.limit_in_bytes": "/sys/fs/cgroup/memory", "memory.max": "/sys/fs/cgroup"} {
-		dir := filepath.Join(parent, fmt.Sprintf("foregate-test-%d", os.Getpid()))
+	for _, c := range []struct{ parent, file string }{{"/sys/fs/cgroup/memory", "memory.limit_in_bytes"}, {"/sys/fs/cgroup", "memory.max"}} {
+		dir := filepath.Join(c.parent, fmt.Sprintf("foregate-test-%d", os.Getpid()))
 		if os.Mkdir(dir, 0o755) != nil {
 			continue
 		}
 		t.Cleanup(func() { _ = os.Remove(dir) })
-		if os.WriteFile(filepath.Join(dir, file), []byte(strconv.Itoa(bytes)), 0o600) == nil {
+		limit, err := os.OpenFile(filepath.Join(dir, c.file), os.O_WRONLY, 0) // made by the kernel, or this is no cgroup
+		if err != nil {
+			continue
+		}
+		_, err = limit.WriteString(strconv.Itoa(bytes))
+		if errors.Join(err, limit.Close()) == nil {
 			return []string{"sh", "-c", "echo $$ > " + dir + `/cgroup.procs && exec "$@"`, "sh"}
 		}
 	}
@@ -147,6 +153,11 @@ func TestFM21MemoryOf256MiB(t *testing.T) {
 	for _, i := range []int{0, waiting / 2, waiting - 1} {
 		if status, err := idle[i].ask("/x", alice); status != 200 {
 			t.Errorf("connection %d afterwards: %d, %v", i, status, err)
+		}
+	}
+	if o.under != nil {
+		if where, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", f.cmd.Process.Pid)); err != nil || !strings.Contains(string(where), "foregate-test-") {
+			t.Errorf("the process is in no cgroup of the test: %s %v", where, err)
 		}
 	}
 	t.Logf("%d connections wait, %.0f requests a second: at most %.1f MiB", waiting, float64(total)/took.Seconds(), float64(f.most())/(1<<20))
