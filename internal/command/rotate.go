@@ -102,13 +102,13 @@ func (fg *running) rotate(secrets [][]byte, signer *upstream.Signer) error {
 
 // resealWhen does at last what a start does where the database is there.
 func (fg *running) resealWhen(ready <-chan struct{}) {
+	if ready == nil {
+		return // it was done
+	}
 	select {
 	case <-ready:
-		return // it was done
+		return // here too
 	default:
-	}
-	if ready == nil {
-		return
 	}
 	ctx := fg.secrets.ctx
 	fg.secrets.resealing.Go(func() {

@@ -75,7 +75,8 @@ func (db *DB) Ready() <-chan struct{} {
 }
 
 // silent reports whether a server cannot be reached, or says itself that it will answer
-// later. A host that does not exist is a mistake.
+// later. A host that does not exist is a mistake, and so is what TLS ends with an alert, which
+// crypto/tls calls a remote error.
 func silent(err error) bool {
 	var said *pgconn.PgError
 	if errors.As(err, &said) {
@@ -86,5 +87,5 @@ func silent(err error) bool {
 		return false
 	}
 	var op *net.OpError
-	return errors.As(err, &op) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+	return errors.As(err, &op) && op.Op != "remote error" || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
